@@ -1,0 +1,1 @@
+//! Calls, properties and signals on a D-Bus message bus.

@@ -1,0 +1,14 @@
+//! The contract of `wit/`, as Rust types.
+//!
+//! The types of the newest version of the contract are the host's own vocabulary: gate, journal and backends speak in them. When an older
+//! version of the contract stays in service beside a newer one, its shim in `interfaces/` converts to these.
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "state-plugin",
+    imports: { default: async | trappable },
+    exports: { default: async },
+    additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+});
+
+pub use op_dbus::plugin::{dbus, log, netlink, ovsdb, types};

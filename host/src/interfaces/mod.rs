@@ -1,0 +1,1 @@
+//! Thin shims between the WIT interfaces and the gate.

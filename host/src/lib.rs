@@ -1,0 +1,25 @@
+//! Changes a Linux host's network as one transaction, through sandboxed plugins.
+//!
+//! # Layout
+//! Dependencies point one way, from the top of this list to its end.
+//! - [`commands`]: one file per verb of the command line.
+//! - [`state_file`]: what the operator wrote, with the place of every value.
+//! - [`transaction`]: from validation to commit or rollback; the journal.
+//! - [`audit`]: who did what, in a log that shows tampering.
+//! - [`plugin`]: engine, loader, one bounded actor per Store.
+//! - [`interfaces`]: the WIT interfaces, thin shims over the gate.
+//! - [`gate`]: grants, and the single place where they are checked.
+//! - [`backends`]: netlink, OVSDB, D-Bus; native and unaware of plugins.
+//! - [`secrets`], [`contract`]: what all of them speak in.
+
+pub mod audit;
+pub mod backends;
+pub mod commands;
+#[allow(missing_docs, clippy::all)]
+pub mod contract;
+pub mod gate;
+pub mod interfaces;
+pub mod plugin;
+pub mod secrets;
+pub mod state_file;
+pub mod transaction;

@@ -1,0 +1,1 @@
+//! Plugins: engine, loader, and one bounded actor per Store.

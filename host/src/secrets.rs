@@ -1,0 +1,293 @@
+//! Secrets by reference: plugins see names and fingerprints, backends see the text.
+//!
+//! A secret is a file in one of the store's directories, named by its reference, readable by its owner alone, or a systemd credential
+//! (systemd.exec(5), `LoadCredential=`). What a backend reports is masked on its way in: the plugin gets a fingerprint, and the store
+//! remembers the text so that the fingerprint can be turned back on the way out, in this process or, from the escrow, in a later one.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::contract::types::{Failure, FailureCode, Secret};
+
+/// No secret that a network needs is longer; a larger file is a mistake.
+const LARGEST_SECRET: u64 = 64 * 1024;
+
+/// Turns references into secrets and secrets into fingerprints.
+pub struct SecretStore {
+    directories: Vec<PathBuf>,
+    /// Where masked texts are kept for a later process: `rollback` of a checkpoint needs them.
+    escrow: Option<PathBuf>,
+    key: [u8; 32],
+    seen: Mutex<HashMap<String, String>>,
+}
+
+impl SecretStore {
+    /// A store that reads secrets from `directories`, the first that has one winning, and keeps what it masks in `escrow`.
+    ///
+    /// The key of the fingerprints lives beside the escrow. Without an escrow, fingerprints hold for this process alone.
+    ///
+    /// # Errors
+    /// When the escrow cannot be made or its key not be read.
+    pub fn open(directories: Vec<PathBuf>, escrow: Option<PathBuf>) -> std::io::Result<Self> {
+        let key = match &escrow {
+            Some(escrow) => {
+                fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(escrow)?;
+                key_of(escrow)?
+            }
+            None => random_key()?,
+        };
+        Ok(Self {
+            directories,
+            escrow,
+            key,
+            seen: Mutex::default(),
+        })
+    }
+
+    /// The text behind a reference: by name if it has one, else by a fingerprint that this store handed out.
+    ///
+    /// # Errors
+    /// `invalid` for a name that cannot be one, `not-found` when nothing is there, `denied` for a file that others may read.
+    pub fn reveal(&self, secret: &Secret) -> Result<String, Failure> {
+        match (&secret.name, &secret.fingerprint) {
+            (Some(name), _) => self.read(name),
+            (None, Some(fingerprint)) => self.recall(fingerprint),
+            (None, None) => Err(failure(
+                FailureCode::Invalid,
+                "a secret needs a name or a fingerprint".into(),
+            )),
+        }
+    }
+
+    /// The fingerprint of `text`. The text can be revealed by it from now on.
+    pub fn mask(&self, text: &str) -> Secret {
+        let fingerprint = self.fingerprint(text);
+        self.seen
+            .lock()
+            .expect("no holder of this lock panics")
+            .insert(fingerprint.clone(), text.to_owned());
+        Secret {
+            name: None,
+            fingerprint: Some(fingerprint),
+        }
+    }
+
+    /// Keyed, so that a guess at the text cannot be checked without the host's key.
+    pub fn fingerprint(&self, text: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("any length is a key");
+        mac.update(text.as_bytes());
+        let digest = mac.finalize().into_bytes();
+        digest[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// Writes every text that was masked so far into the escrow, so that a later process can reveal it.
+    ///
+    /// # Errors
+    /// When the escrow cannot be written.
+    pub fn keep(&self) -> std::io::Result<()> {
+        let Some(escrow) = &self.escrow else {
+            return Ok(());
+        };
+        for (fingerprint, text) in &*self.seen.lock().expect("no holder of this lock panics") {
+            let path = escrow.join(fingerprint);
+            if !path.exists() {
+                write_private(&path, text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> Result<String, Failure> {
+        let sound = !name.is_empty()
+            && !name.starts_with('.')
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if !sound {
+            return Err(failure(
+                FailureCode::Invalid,
+                format!("secret {name:?}: a name has letters, digits, '.', '_' and '-' only"),
+            ));
+        }
+        for directory in &self.directories {
+            match read_private(&directory.join(name)) {
+                Ok(text) => return Ok(text),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(failure(
+                        FailureCode::Denied,
+                        format!("secret {name:?} in {}: {error}", directory.display()),
+                    ));
+                }
+            }
+        }
+        let places: Vec<_> = self
+            .directories
+            .iter()
+            .map(|d| d.display().to_string())
+            .collect();
+        Err(failure(
+            FailureCode::NotFound,
+            format!("there is no secret {name:?} in {}", places.join(" or ")),
+        ))
+    }
+
+    fn recall(&self, fingerprint: &str) -> Result<String, Failure> {
+        let unknown = || {
+            failure(
+                FailureCode::NotFound,
+                format!("this host keeps no secret with the fingerprint {fingerprint:?}"),
+            )
+        };
+        if !fingerprint.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(unknown());
+        }
+        if let Some(text) = self
+            .seen
+            .lock()
+            .expect("no holder of this lock panics")
+            .get(fingerprint)
+        {
+            return Ok(text.clone());
+        }
+        let escrow = self.escrow.as_ref().ok_or_else(unknown)?;
+        read_private(&escrow.join(fingerprint)).map_err(|_| unknown())
+    }
+}
+
+fn failure(code: FailureCode, message: String) -> Failure {
+    Failure {
+        code,
+        message,
+        backend: None,
+    }
+}
+
+fn random_key() -> std::io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
+}
+
+/// The key beside an escrow, made at first use.
+fn key_of(escrow: &Path) -> std::io::Result<[u8; 32]> {
+    let path = escrow.join("key");
+    let wrong = || {
+        std::io::Error::new(
+            ErrorKind::InvalidData,
+            format!("{} is damaged", path.display()),
+        )
+    };
+    match fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| wrong()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            write_private(&path, &random_key()?)?;
+            // Another process may have been first: what is in the file holds.
+            fs::read(&path)?.try_into().map_err(|_| wrong())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a file in place whole, readable by its owner alone; a file that is there already wins.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => fs::File::open(directory)?.sync_all(),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error),
+    }
+}
+
+/// Reads a file that only its owner may read, without the newline that an editor puts at its end.
+fn read_private(path: &Path) -> std::io::Result<String> {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+        .open(path)?;
+    let meta = file.metadata()?;
+    if meta.mode() & 0o077 != 0 {
+        return Err(std::io::Error::new(
+            ErrorKind::PermissionDenied,
+            "others may read or write it; run chmod 600 on it",
+        ));
+    }
+    let mut text = String::new();
+    file.take(LARGEST_SECRET).read_to_string(&mut text)?;
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn named(name: &str) -> Secret {
+        Secret {
+            name: Some(name.into()),
+            fingerprint: None,
+        }
+    }
+
+    #[test]
+    fn reveals_a_file_that_only_its_owner_may_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("office-psk");
+        fs::write(&path, "correct horse\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let store = SecretStore::open(vec![directory.path().into()], None).unwrap();
+        assert_eq!(store.reveal(&named("office-psk")).unwrap(), "correct horse");
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(
+            store.reveal(&named("office-psk")).unwrap_err().code,
+            FailureCode::Denied
+        );
+    }
+
+    #[test]
+    fn refuses_names_that_lead_elsewhere() {
+        let store = SecretStore::open(vec!["/etc".into()], None).unwrap();
+        for name in ["../shadow", "a/b", "", ".hidden", "nul\0"] {
+            assert_eq!(
+                store.reveal(&named(name)).unwrap_err().code,
+                FailureCode::Invalid,
+                "{name:?}"
+            );
+        }
+        assert_eq!(
+            store.reveal(&named("absent")).unwrap_err().code,
+            FailureCode::NotFound
+        );
+    }
+
+    #[test]
+    fn a_later_process_reveals_what_was_kept() {
+        let state = tempfile::tempdir().unwrap();
+        let escrow = Some(state.path().join("escrow"));
+        let store = SecretStore::open(Vec::new(), escrow.clone()).unwrap();
+        let masked = store.mask("private");
+        store.keep().unwrap();
+        let later = SecretStore::open(Vec::new(), escrow).unwrap();
+        assert_eq!(later.reveal(&masked).unwrap(), "private");
+        assert_eq!(later.fingerprint("private"), masked.fingerprint.unwrap());
+    }
+}

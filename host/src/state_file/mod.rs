@@ -1,0 +1,1 @@
+//! Reading state files: JSON and YAML, with the place of every value.

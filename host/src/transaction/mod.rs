@@ -1,0 +1,1 @@
+//! Transactions: validate, query, diff, checkpoint, journal, apply, verify, commit or roll back.
