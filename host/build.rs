@@ -1,0 +1,86 @@
+//! Builds the plugins that the host embeds.
+//!
+//! For the library: `OP_DBUS_NET_WASM`, the path of the component `builtin:net`, for
+//! `include_bytes!(env!(…))`.
+//!
+//! For the binary, only if the variable `OP_DBUS_COMPILED` names a directory with the output of
+//! `op-dbus plugin precompile --out DIR`: the cfg `compiled_builtins`, and `OP_DBUS_NET_CWASM`, the
+//! path of the compiled code. A binary without it compiles its plugins at their first use.
+//! `cargo xtask dist` builds twice for that reason.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use guest_build::{Guest, target_directory};
+
+/// The crate of a plugin, and the name that the host knows it by.
+const BUILTINS: [(&str, &str); 1] = [("op-dbus-net", "net")];
+
+fn main() -> Result<()> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("host/ has a parent")?;
+    for source in [
+        "plugins/net",
+        "sdk",
+        "wit",
+        "Cargo.toml",
+        "xtask/guest-build",
+    ] {
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join(source).display()
+        );
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+
+    let target = target_directory(&out)?;
+    for (package, name) in BUILTINS {
+        let component = Guest { workspace, package }.build(&target)?;
+        let path = out.join(format!("{name}.wasm"));
+        fs::write(&path, component)?;
+        println!(
+            "cargo::rustc-env={}={}",
+            variable(name, "WASM"),
+            path.display()
+        );
+    }
+    embed_compiled_code()
+}
+
+/// Points the binary at compiled code, if somebody made any.
+fn embed_compiled_code() -> Result<()> {
+    println!("cargo::rustc-check-cfg=cfg(compiled_builtins)");
+    println!("cargo::rerun-if-env-changed=OP_DBUS_COMPILED");
+    let Some(directory) = env::var_os("OP_DBUS_COMPILED").filter(|value| !value.is_empty()) else {
+        return Ok(());
+    };
+    for (_, name) in BUILTINS {
+        let path = Path::new(&directory).join(format!("{name}.cwasm"));
+        ensure!(
+            path.is_absolute(),
+            "OP_DBUS_COMPILED must be an absolute path"
+        );
+        ensure!(
+            path.exists(),
+            "{} is missing, OP_DBUS_COMPILED promises it",
+            path.display()
+        );
+        println!("cargo::rerun-if-changed={}", path.display());
+        println!(
+            "cargo::rustc-env={}={}",
+            variable(name, "CWASM"),
+            path.display()
+        );
+    }
+    println!("cargo::rustc-cfg=compiled_builtins");
+    Ok(())
+}
+
+/// `OP_DBUS_NET_WASM` for `net` and `WASM`.
+fn variable(name: &str, kind: &str) -> String {
+    format!("OP_DBUS_{}_{kind}", name.to_uppercase())
+}

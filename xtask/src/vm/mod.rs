@@ -1,0 +1,104 @@
+//! `cargo xtask vm-test`: whole-system tests on a full Debian kernel.
+//!
+//! The tests are built on the machine; a virtual machine boots over the machine's own file system
+//! (virtme-ng), read-only but for one directory, loads the modules and runs them.
+
+mod machine;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::command::{build_op_dbus, cargo, output, target_subdirectory, workspace};
+use crate::prerequisites::{self, Prerequisite};
+
+pub use machine::kernel;
+
+/// The tests that run if no filter is given: those of link kinds, which few kernels have all.
+const DEFAULT_FILTER: &str = "kinds::";
+
+/// For boot and all tests. Under software emulation everything takes some ten times longer.
+const DEADLINE: Duration = Duration::from_secs(20 * 60);
+
+/// Modules of the link kinds. The kernel loads most of them itself when a link is made, but not
+/// for a process in a network namespace of another user.
+const MODULES: &str = "bond dummy 8021q vrf wireguard geneve ip_gre ip6_gre ipip sit ip6_tunnel \
+                       macvlan macvtap ipvlan ifb vxlan tun bridge veth team";
+
+/// Runs the tests of the target `system` whose name contains `filter`.
+///
+/// # Errors
+/// A test failed, or none ran, or the machine did not get that far before the deadline.
+pub fn run(filter: Option<&str>) -> Result<()> {
+    prerequisites::ensure(&[Prerequisite::WasmTarget, Prerequisite::VirtualMachine])?;
+    build_op_dbus("dev")?;
+    let tests = build_tests()?;
+    let shared = target_subdirectory("vm/shared")?;
+    let result = shared.join("result");
+    if result.exists() {
+        fs::remove_file(&result)?;
+    }
+    let script = shared.join("run");
+    fs::write(
+        &script,
+        format!(
+            "echo \"kernel $(uname -r), booted in $(cut -d' ' -f1 /proc/uptime) s\"\n\
+             for module in {MODULES}; do modprobe $module; done\n\
+             echo \"modules loaded after $(cut -d' ' -f1 /proc/uptime) s\"\n\
+             export OP_DBUS_VM=1 HOME=/tmp TMPDIR=/tmp RUST_BACKTRACE=1\n\
+             export OP_DBUS_TEST_CACHE='{shared}/cache'\n\
+             cd '{host}'\n\
+             '{tests}' --color never --test-threads 2 '{filter}'\n\
+             echo $? > '{result}'\n\
+             echo \"tests done after $(cut -d' ' -f1 /proc/uptime) s\"\n",
+            shared = shared.display(),
+            host = workspace().join("host").display(),
+            tests = tests.display(),
+            filter = filter.unwrap_or(DEFAULT_FILTER),
+            result = result.display(),
+        ),
+    )?;
+    let start = Instant::now();
+    let seen = machine::run(&script, &shared, DEADLINE)?;
+    eprintln!("virtual machine: {:.1} s", start.elapsed().as_secs_f64());
+    // The exit status of vng tells of the machine's end, not of the command's.
+    let status = fs::read_to_string(&result)
+        .context("the virtual machine ended before the tests did; its output is above")?;
+    ensure!(
+        status.trim() == "0",
+        "tests failed on the full kernel (exit status {})",
+        status.trim()
+    );
+    if seen.contains("running 0 tests") {
+        bail!(
+            "no test of the target `system` matches {:?}",
+            filter.unwrap_or(DEFAULT_FILTER)
+        );
+    }
+    Ok(())
+}
+
+/// Compiles the whole-system tests and returns the path of their program.
+fn build_tests() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args([
+        "test",
+        "--package",
+        "op-dbus",
+        "--test",
+        "system",
+        "--no-run",
+        "--quiet",
+    ]);
+    let messages = output(build.args(["--message-format", "json-render-diagnostics"]))?;
+    let mut programs = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_system = message.pointer("/target/name")? == "system";
+        is_system.then(|| PathBuf::from(message["executable"].as_str().unwrap_or_default()))
+    });
+    programs
+        .next_back()
+        .context("cargo built no test target `system`")
+}
