@@ -1,0 +1,139 @@
+//! The book that is kept of what plugins do: journalled before it happens, collected when it is only rehearsed.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::before_image::capture;
+use super::images::Images;
+use super::journal::{Journal, JournalError, Outcome};
+use super::record::Record;
+use super::undo::{Undone, undo};
+use super::undo_report::object_of;
+use crate::backends::netlink::Kernel;
+use crate::contract::netlink::Request;
+use crate::contract::types::{Failure, FailureCode};
+use crate::gate::Recorder;
+
+/// What is kept of one run of a verb.
+#[derive(Default)]
+pub struct Book {
+    /// The journal, while a transaction is open.
+    open: tokio::sync::Mutex<Option<Open>>,
+    rehearsed: Mutex<Vec<(String, Request)>>,
+    denied: Mutex<Vec<(String, Failure)>>,
+}
+
+struct Open {
+    journal: Journal,
+    images: Images,
+}
+
+fn internal(message: String) -> Failure {
+    Failure { code: FailureCode::Internal, message, backend: None }
+}
+
+impl Book {
+    /// A book for verbs that change nothing, and for rehearsals.
+    pub fn reading() -> Self {
+        Self::default()
+    }
+
+    /// A book for a transaction.
+    pub fn transaction(journal: Journal) -> Self {
+        let open = Open { journal, images: Images::default() };
+        Self { open: tokio::sync::Mutex::new(Some(open)), ..Self::default() }
+    }
+
+    /// What would have been sent, by plugin and in order.
+    pub fn rehearsed(&self) -> Vec<(String, Request)> {
+        self.rehearsed.lock().expect("no holder of this lock panics").clone()
+    }
+
+    /// What was denied, by plugin and in order.
+    pub fn denied(&self) -> Vec<(String, Failure)> {
+        self.denied.lock().expect("no holder of this lock panics").clone()
+    }
+
+    /// Closes the transaction: the new state holds.
+    ///
+    /// # Errors
+    /// When that cannot be written down; the caller must then undo.
+    pub async fn commit(&self) -> Result<(), JournalError> {
+        match self.open.lock().await.take() {
+            Some(open) => open.journal.finish(Outcome::Committed),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings back what was there before and closes the transaction.
+    ///
+    /// # Errors
+    /// When the kernel cannot be read. The journal then stays, for the next command to try again.
+    pub async fn undo(&self, kernel: &dyn Kernel, reason: &str) -> Result<Undone, Failure> {
+        let mut open = self.open.lock().await;
+        let Some(Open { journal, images }) = open.as_mut() else {
+            return Ok(Undone::default());
+        };
+        // A disk that is full now must not keep the old state from coming back: the images are in memory, and in the journal.
+        let mut notes = Vec::new();
+        if let Err(error) = journal.append(&Record::Undoing { reason: reason.to_owned() }) {
+            notes.push(error.to_string());
+        }
+        let mut keep = |kept: &Images| {
+            journal
+                .append(&Record::Before { plugin: None, images: kept.clone() })
+                .map_err(|error| internal(error.to_string()))
+        };
+        let mut undone = undo(kernel, images, Images::default(), &mut keep).await?;
+        let ended = Outcome::Undone { incomplete: undone.incomplete.clone() };
+        if let Some(Open { journal, .. }) = open.take()
+            && let Err(error) = journal.finish(ended)
+        {
+            notes.push(error.to_string());
+        }
+        undone.notes.extend(notes);
+        Ok(undone)
+    }
+}
+
+#[async_trait]
+impl Recorder for Book {
+    async fn before_netlink(
+        &self,
+        plugin: &str,
+        kernel: &dyn Kernel,
+        requests: &[Request],
+    ) -> Result<(), Failure> {
+        let mut open = self.open.lock().await;
+        let Some(open) = open.as_mut() else {
+            return Err(Failure {
+                code: FailureCode::Cancelled,
+                message: "no transaction is open: nothing takes effect any more".into(),
+                backend: None,
+            });
+        };
+        let new = capture(kernel, requests, &mut open.images).await?;
+        let summary = requests.iter().map(object_of).collect();
+        let records = [
+            Record::Before { plugin: Some(plugin.to_owned()), images: new },
+            Record::Requests { plugin: plugin.to_owned(), summary },
+        ];
+        open.journal.append_all(&records).map_err(|error| internal(error.to_string()))
+    }
+
+    fn rehearsed_netlink(&self, plugin: &str, requests: &[Request]) {
+        let mut rehearsed = self.rehearsed.lock().expect("no holder of this lock panics");
+        rehearsed.extend(requests.iter().map(|request| (plugin.to_owned(), request.clone())));
+    }
+
+    fn progress(&self, plugin: &str, done: u32, total: u32) {
+        tracing::debug!("{plugin}: {done} of {total}");
+    }
+
+    fn denied(&self, plugin: &str, failure: &Failure) {
+        tracing::warn!("{plugin}: denied: {}", failure.message);
+        let mut denied = self.denied.lock().expect("no holder of this lock panics");
+        denied.push((plugin.to_owned(), failure.clone()));
+    }
+}
