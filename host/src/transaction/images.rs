@@ -146,6 +146,15 @@ pub struct VlanKey {
     pub id: u16,
 }
 
+/// Identity of an alternative name of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AlternativeNameKey {
+    /// The link's name before the transaction.
+    pub link: String,
+    /// The alternative name.
+    pub name: String,
+}
+
 /// Rules that requests asked for, and those that were there. A rule is its own identity.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuleImages {
@@ -185,6 +194,10 @@ pub struct Images {
     pub vlans: Table<VlanKey, BridgeVlan>,
     /// Rules.
     pub rules: RuleImages,
+    /// Alternative names that requests add or delete.
+    pub alternative_names: Table<AlternativeNameKey, ()>,
+    /// Indices of links that requests rename: to be looked for by index.
+    pub renamed: Vec<u32>,
     /// Links all of whose addresses, routes, neighbours and VLANs are imaged.
     pub whole: Table<String, ()>,
 }
@@ -207,7 +220,9 @@ impl Images {
         merge(&mut self.routes, later.routes);
         merge(&mut self.neighbours, later.neighbours);
         merge(&mut self.vlans, later.vlans);
+        merge(&mut self.alternative_names, later.alternative_names);
         merge(&mut self.whole, later.whole);
+        self.renamed.extend(later.renamed);
         let rules = &mut self.rules;
         rules.touched.extend(later.rules.touched);
         let (ipv4, ipv6) = (rules.ipv4, rules.ipv6);

@@ -12,10 +12,10 @@ use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{self, Damage, HeaderChecksum, Position, Tail};
+use super::images::Images;
 use super::process::boot_id;
 use super::record::{Begin, Difference, Record};
 use super::state_dir::{Namespace, StateDir, sync_directory};
-use crate::failpoint;
 
 /// Set aside when a journal begins: enough for an ordinary transaction, so that it never waits for the disk's allocator.
 const RESERVED_AT_FIRST: u64 = 512 * 1024;
@@ -67,6 +67,25 @@ impl Unfinished {
             Some(Record::Begin(begin)) => Some(begin),
             _ => None,
         }
+    }
+
+    /// All kernel images, for [`undo`](super::undo::undo): those of the transaction, and what an earlier undo wanted to keep of others.
+    pub fn images(&self) -> (Images, Images) {
+        let (mut before, mut kept) = (Images::default(), Images::default());
+        for record in &self.records {
+            match record {
+                Record::Before {
+                    plugin: Some(_),
+                    images,
+                } => before.merge(images.clone()),
+                Record::Before {
+                    plugin: None,
+                    images,
+                } => kept.merge(images.clone()),
+                _ => {}
+            }
+        }
+        (before, kept)
     }
 }
 
