@@ -1,1 +1,30 @@
 //! Transactions: validate, query, diff, checkpoint, journal, apply, verify, commit or roll back.
+//!
+//! # Layout
+//! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie.
+//! - [`lock`], [`process`]: one transaction at a time per namespace.
+//! - [`journal`], [`record`], [`frame`]: what is on disk before anything takes effect.
+//! - [`before_image`]: reads what a batch of requests may change, as [`footprint`] tells it; [`images`] holds it.
+//! - [`undo`]: brings back what the images hold; [`undo_plan`] and [`link_restore`] decide how, without I/O, [`same`] what counts as
+//!   different, [`undo_report`] says what is left.
+//! - [`link_names`]: where links are named, and what they were called before.
+//! - [`failpoint`]: places where a test may kill the process.
+
+#[macro_use]
+pub mod failpoint;
+
+pub mod before_image;
+pub mod footprint;
+pub mod frame;
+pub mod images;
+pub mod journal;
+pub mod link_names;
+pub mod link_restore;
+pub mod lock;
+pub mod process;
+pub mod record;
+pub mod same;
+pub mod state_dir;
+pub mod undo;
+pub mod undo_plan;
+pub mod undo_report;

@@ -1,0 +1,431 @@
+//! From what is to what was: the requests, in an order that works. Pure.
+//!
+//! A plan need not be complete: some things can be asked for only when others are there (a bond's primary port, routes through a link
+//! that must come up first). The executor reads again and plans again until nothing is left or nothing helps.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::images::{AddressKey, Images, is_ipv6, network};
+use super::link_names::{parent, peer};
+use super::link_restore::{
+    attach, change_request, create_request, index_matters, is_another, second_end,
+};
+use super::same;
+use crate::contract::netlink::{
+    Address, AlternativeName, BridgeVlan, Link, LinkChange, Request, Route,
+};
+
+/// What is there of the imaged objects, under the names of before, and what was met beside them.
+#[derive(Debug, Default)]
+pub struct Now {
+    /// The imaged objects, and all addresses of links that have an address imaged.
+    pub images: Images,
+    /// Names that imaged links have now, where they differ from those of before.
+    pub renamed: HashMap<String, String>,
+    /// Links that occupy a name of before.
+    pub strays: Vec<Link>,
+}
+
+/// How hard to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insistence {
+    /// Without disturbing what works.
+    Gentle,
+    /// Links are taken down for what some drivers and kernels refuse while they are up: a new name or MAC.
+    TakeDown,
+}
+
+/// The requests that bring what is back to what was.
+pub fn plan(before: &Images, now: &Now, insistence: Insistence) -> Vec<Request> {
+    let mut plan = Plan {
+        before,
+        now,
+        insistence,
+        requests: Vec::new(),
+        changed: HashSet::new(),
+    };
+    plan.delete_links();
+    plan.rename_links();
+    plan.create_links();
+    plan.change_links();
+    plan.alternative_names();
+    plan.addresses();
+    plan.neighbours();
+    plan.vlans();
+    plan.routes();
+    plan.rules();
+    plan.requests
+}
+
+struct Plan<'a> {
+    before: &'a Images,
+    now: &'a Now,
+    insistence: Insistence,
+    requests: Vec<Request>,
+    /// Links that this plan makes or changes: what the kernel makes on them may still come by itself.
+    changed: HashSet<String>,
+}
+
+impl<'a> Plan<'a> {
+    fn link_now(&self, name: &str) -> Option<&'a Link> {
+        self.now.images.links.get(&name.to_owned()).flatten()
+    }
+
+    /// Whether what is there now must go for what was there.
+    fn must_be_made_anew(&self, was: &Link, is: &Link) -> bool {
+        is_another(self.before, was, is)
+    }
+
+    fn delete_links(&mut self) {
+        let mut gone: HashSet<&str> = HashSet::new();
+        let strays = self.now.strays.iter();
+        let wrong = self.before.links.iter().filter_map(|(name, was)| {
+            let is = self.link_now(name)?;
+            was.is_none_or(|was| self.must_be_made_anew(was, is))
+                .then_some(is)
+        });
+        let doomed: Vec<&Link> = strays.chain(wrong).collect();
+        for link in doomed {
+            let current = self.now.renamed.get(&link.name).unwrap_or(&link.name);
+            // The other end of a pair goes with the first.
+            if peer(&link.kind).is_some_and(|peer| gone.contains(peer)) {
+                continue;
+            }
+            gone.insert(&link.name);
+            self.requests.push(Request::DeleteLink(current.clone()));
+        }
+    }
+
+    /// Whether a link of before is there and needs no more than changes.
+    fn stays(&self, was: &Link) -> Option<&'a Link> {
+        self.link_now(&was.name)
+            .filter(|is| !self.must_be_made_anew(was, is))
+    }
+
+    fn rename_links(&mut self) {
+        let mut moves: Vec<(&str, &str, u32)> = self
+            .before
+            .links
+            .iter()
+            .filter_map(|(name, was)| {
+                let is = self.stays(was?)?;
+                let current = self.now.renamed.get(name)?;
+                Some((current.as_str(), name.as_str(), is.index))
+            })
+            .collect();
+        moves.sort_unstable();
+        let occupied: HashSet<&str> = moves.iter().map(|(current, ..)| *current).collect();
+        let mut last = Vec::new();
+        for (current, name, index) in moves {
+            if self.insistence == Insistence::TakeDown {
+                self.requests.push(attach::up(current, false));
+            }
+            let mut from = current.to_owned();
+            if occupied.contains(name) {
+                // Somebody who has the name will give it up only later: out of the way first.
+                let aside = format!("undo{index}");
+                self.requests.push(rename(&from, &aside));
+                from = aside;
+            }
+            last.push(rename(&from, name));
+            self.changed.insert(name.to_owned());
+        }
+        self.requests.extend(last);
+    }
+
+    fn create_links(&mut self) {
+        let mut missing: Vec<&Link> = self
+            .before
+            .links
+            .iter()
+            .filter_map(|(_, was)| was.filter(|was| self.stays(was).is_none()))
+            .collect();
+        // What others need first: the one below, the controller. A ring cannot be; if there is one, the kernel says so.
+        while !missing.is_empty() {
+            let names: HashSet<&str> = missing.iter().map(|link| link.name.as_str()).collect();
+            let waits = |link: &&Link| {
+                let needs = [parent(&link.kind), link.controller.as_deref()];
+                needs
+                    .into_iter()
+                    .flatten()
+                    .any(|name| names.contains(name) && name != link.name)
+            };
+            let (later, ready): (Vec<&Link>, Vec<&Link>) = missing.iter().copied().partition(waits);
+            let (later, ready) = if ready.is_empty() {
+                (Vec::new(), later)
+            } else {
+                (later, ready)
+            };
+            for link in &ready {
+                self.changed.insert(link.name.clone());
+                let pair =
+                    second_end(self.before, link).filter(|first| self.stays(first).is_none());
+                if pair.is_none() {
+                    self.requests.push(create_request(link));
+                }
+            }
+            // Both ends of a pair are there only now.
+            for link in ready {
+                self.requests.extend(attach::after_creation(
+                    link,
+                    second_end(self.before, link).is_some(),
+                ));
+            }
+            missing = later;
+        }
+    }
+
+    fn change_links(&mut self) {
+        for (name, was) in self.before.links.iter() {
+            let Some(was) = was else { continue };
+            let Some(is) = self.stays(was) else { continue };
+            let requests = change_request(was, is, self.insistence);
+            if !requests.is_empty() {
+                self.changed.insert(name.clone());
+            }
+            self.requests.extend(requests);
+        }
+    }
+
+    fn alternative_names(&mut self) {
+        for (key, was) in self.before.alternative_names.iter() {
+            let name = AlternativeName {
+                link: key.link.clone(),
+                name: key.name.clone(),
+            };
+            match (was, self.now.images.alternative_names.get(key).flatten()) {
+                (Some(()), None) if !self.is_made_anew(&key.link) => {
+                    self.requests.push(Request::AddAlternativeName(name));
+                }
+                (None, Some(())) => self.requests.push(Request::DeleteAlternativeName(name)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether this plan creates a link of before.
+    fn is_made_anew(&self, name: &str) -> bool {
+        let was = self.before.links.get(&name.to_owned()).flatten();
+        was.is_some_and(|was| self.stays(was).is_none())
+    }
+
+    /// Whether what the kernel makes on a link has had its chance to come back: nothing on the link is still to be changed.
+    fn is_settled(&self, link: &str) -> bool {
+        !self.changed.contains(link) && self.link_now(link).is_none_or(|link| link.up)
+    }
+
+    fn addresses(&mut self) {
+        let mut disturbed: HashSet<(&str, String, u8)> = HashSet::new();
+        let mut put: Vec<(&AddressKey, &Address)> = Vec::new();
+        for (key, was) in self.before.addresses.iter() {
+            let is = self
+                .now
+                .images
+                .addresses
+                .get(key)
+                .flatten()
+                .filter(|_| !self.is_made_anew(&key.link));
+            match (was, is) {
+                (Some(was), Some(is)) if same::address(was, is) => {}
+                (Some(was), None) if was.kernel_made && !self.is_settled(&key.link) => {}
+                (was, is) => {
+                    if let Some(is) =
+                        is.filter(|is| was.is_none_or(|was| !same::address_but_lifetime(was, is)))
+                    {
+                        disturbed.insert(net_of(key));
+                        self.requests.push(Request::DeleteAddress(is.clone()));
+                        self.changed.insert(key.link.clone());
+                    }
+                    put.extend(was.map(|was| (key, was)));
+                }
+            }
+        }
+        self.made_by_mode();
+        // A deleted address may have been the primary one of others, which go with it: those that were and those that somebody added.
+        for (key, is) in self.now.images.addresses.iter() {
+            let Some(is) = is.filter(|_| disturbed.contains(&net_of(key))) else {
+                continue;
+            };
+            if !is_ipv6(&key.address)
+                && self
+                    .before
+                    .addresses
+                    .get(key)
+                    .is_none_or(|was| was.is_some())
+            {
+                put.push((key, is));
+            }
+        }
+        let mut done = HashSet::new();
+        for (key, address) in put {
+            if done.insert(key) {
+                self.changed.insert(key.link.clone());
+                self.requests.push(Request::PutAddress(address.clone()));
+            }
+        }
+    }
+
+    /// Link-local addresses that came because the transaction let the kernel make some.
+    fn made_by_mode(&mut self) {
+        use crate::contract::netlink::AddressGeneration;
+        for (key, is) in self.now.images.addresses.iter() {
+            let Some(is) = is.filter(|is| is.kernel_made && !self.before.addresses.contains(key))
+            else {
+                continue;
+            };
+            let was = self.before.links.get(&key.link).flatten();
+            let had_none = was.is_some_and(|was| {
+                was.up && was.address_generation == Some(AddressGeneration::None)
+            });
+            if had_none && is.address.starts_with("fe80:") && self.before.whole.contains(&key.link)
+            {
+                self.requests.push(Request::DeleteAddress(is.clone()));
+            }
+        }
+    }
+
+    fn neighbours(&mut self) {
+        for (key, was) in self.before.neighbours.iter() {
+            let is = self
+                .now
+                .images
+                .neighbours
+                .get(key)
+                .flatten()
+                .filter(|_| !self.is_made_anew(&key.link));
+            match (was, is) {
+                (Some(was), Some(is)) if same::neighbour(was, is) => {}
+                (Some(was), _) => self.requests.push(Request::PutNeighbour(was.clone())),
+                (None, Some(is)) => self.requests.push(Request::DeleteNeighbour(is.clone())),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn vlans(&mut self) {
+        let mut wrong: Vec<BridgeVlan> = Vec::new();
+        let mut missing: Vec<BridgeVlan> = Vec::new();
+        for (key, was) in self.before.vlans.iter() {
+            // A controller that is still to be set brings VLANs of its own: in the next round they are seen.
+            let is = self
+                .now
+                .images
+                .vlans
+                .get(key)
+                .flatten()
+                .filter(|_| !self.is_made_anew(&key.link));
+            match (was, is) {
+                (Some(was), Some(is)) if was == is => {}
+                (Some(was), _) => missing.push(was.clone()),
+                (None, Some(is)) => wrong.push(is.clone()),
+                (None, None) => {}
+            }
+        }
+        // The port's own VLAN last: it takes that from another one.
+        missing.sort_by_key(|vlan| (vlan.pvid, vlan.link.clone(), vlan.on_bridge, vlan.first));
+        self.requests
+            .extend(ranges(wrong).into_iter().map(Request::DeleteBridgeVlan));
+        self.requests
+            .extend(ranges(missing).into_iter().map(Request::PutBridgeVlan));
+    }
+
+    fn routes(&mut self) {
+        let mut put: Vec<&Route> = Vec::new();
+        for (key, was) in self.before.routes.iter() {
+            let is = self.now.images.routes.get(key).flatten();
+            match (was, is) {
+                (Some(was), Some(is)) if same::route(was, is) => {
+                    // What goes with its link or address in this very plan is seen as missing in the next round.
+                }
+                (Some(was), None) if same::follows(was) => {
+                    let links = was.next_hops.iter().filter_map(|hop| hop.link.as_deref());
+                    if links.into_iter().all(|link| self.is_settled(link)) {
+                        put.push(was);
+                    }
+                }
+                (Some(was), _) => put.push(was),
+                (None, Some(is)) => self.requests.push(Request::DeleteRoute(is.clone())),
+                (None, None) => {}
+            }
+        }
+        // A gateway is reachable only through a route that is there already.
+        put.sort_by_key(|route| {
+            let gateways = route.next_hops.iter().filter(|hop| hop.gateway.is_some());
+            let onlink = gateways.clone().all(|hop| hop.onlink);
+            (
+                gateways.count() > 0,
+                !onlink,
+                u8::MAX - route.destination.length,
+            )
+        });
+        self.requests.extend(put.into_iter().map(|route| {
+            // Replacing would take the same destination from another link: the kernel has one of its own for each.
+            if same::follows(route) {
+                Request::AddRoute(route.clone())
+            } else {
+                Request::PutRoute(route.clone())
+            }
+        }));
+    }
+
+    fn rules(&mut self) {
+        let (missing, wrong) = same::rules(&self.before.rules, &self.now.images.rules.before);
+        self.requests
+            .extend(missing.into_iter().cloned().map(Request::AddRule));
+        self.requests
+            .extend(wrong.into_iter().cloned().map(Request::DeleteRule));
+    }
+}
+
+fn net_of(key: &AddressKey) -> (&str, String, u8) {
+    (
+        &key.link,
+        network(&key.address, key.prefix_length),
+        key.prefix_length,
+    )
+}
+
+fn rename(from: &str, to: &str) -> Request {
+    Request::ChangeLink(LinkChange {
+        new_name: Some(to.to_owned()),
+        ..attach::nothing(from)
+    })
+}
+
+/// Single VLANs put together to ranges where they follow each other and are alike.
+fn ranges(vlans: Vec<BridgeVlan>) -> Vec<BridgeVlan> {
+    let mut ranges: Vec<BridgeVlan> = Vec::new();
+    for vlan in vlans {
+        match ranges.last_mut() {
+            Some(last)
+                if last.last + 1 == vlan.first
+                    && !vlan.pvid
+                    && BridgeVlan {
+                        first: last.first,
+                        last: last.last,
+                        ..vlan.clone()
+                    } == *last =>
+            {
+                last.last = vlan.last;
+            }
+            _ => ranges.push(vlan),
+        }
+    }
+    ranges
+}
+
+/// Links of before whose index could not be given back: the second end of a pair gets one of the kernel's choice.
+pub fn moved_indices<'a>(before: &'a Images, now: &'a Now) -> BTreeSet<(&'a str, u32, u32)> {
+    before
+        .links
+        .iter()
+        .filter_map(|(name, was)| {
+            let (was, is) = (was?, now.images.links.get(name).flatten()?);
+            (was.index != is.index && !index_matters(before, was)).then_some((
+                name.as_str(),
+                was.index,
+                is.index,
+            ))
+        })
+        .collect()
+}
