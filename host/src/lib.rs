@@ -4,6 +4,7 @@
 //! Dependencies point one way, from the top of this list to its end.
 //! - [`commands`]: one file per verb of the command line.
 //! - [`state_file`]: what the operator wrote, with the place of every value.
+//! - [`output`]: what the operator sees: trees, progress, the shapes of `--json`.
 //! - [`transaction`]: from validation to commit or rollback; the journal.
 //! - [`audit`]: who did what, in a log that shows tampering.
 //! - [`plugin`]: engine, loader, one bounded actor per Store.
@@ -19,6 +20,7 @@ pub mod commands;
 pub mod contract;
 pub mod gate;
 pub mod interfaces;
+pub mod output;
 pub mod plugin;
 pub mod secrets;
 pub mod state_file;

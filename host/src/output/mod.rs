@@ -1,0 +1,16 @@
+//! What the operator sees.
+//!
+//! # Layout
+//! - [`color`]: whether to use colour, and the few styles there are.
+//! - [`escape`](mod@escape): makes a text from a plugin, the network or a file harmless.
+//! - [`tree`]: plans, outcomes, mismatches and states for a person.
+//! - [`progress`]: a line that counts, on a terminal only.
+//! - [`json`]: the documented shapes of `--json`.
+
+pub mod color;
+pub mod escape;
+pub mod json;
+pub mod progress;
+pub mod tree;
+
+pub use color::{ColorChoice, Style};
