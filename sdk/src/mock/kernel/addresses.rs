@@ -28,6 +28,12 @@ impl Assigned {
     }
 }
 
+/// The first address of an IPv4 network on a link, which lends the others its own as source.
+pub(super) fn primary_of(one: &Assigned, all: &[Assigned]) -> IpAddr {
+    let same = |it: &&Assigned| it.link == one.link && it.network == one.network;
+    all.iter().find(same).map_or(one.local, |it| it.local)
+}
+
 fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(_) => false,
@@ -94,7 +100,7 @@ impl Kernel {
         };
         // IPv6 knows an address once per link, whatever its prefix length (ipv6_chk_same_addr); to the contract the length is identity.
         if self.addresses[position].network != network {
-            return refuse("EEXIST", "address already assigned");
+            return refuse("EEXIST", "ipv6: address already assigned");
         }
         self.addresses[position] = new;
         self.drop_connected_paths(link, network, local);
@@ -116,12 +122,20 @@ impl Kernel {
             return Ok(());
         }
         if device.link.mtu < 1280 {
-            return refuse("EINVAL", "IPv6 is disabled on this device");
+            return errno("EINVAL");
         }
-        let foreign_loopback =
-            local.is_loopback() && !device.is_loopback() && device.vrf_table().is_none();
-        if local.is_unspecified() || local.is_multicast() || foreign_loopback {
-            return errno("EADDRNOTAVAIL");
+        if local.is_unspecified() {
+            return refuse("EADDRNOTAVAIL", "ipv6: Cannot assign any address");
+        }
+        if local.is_multicast() {
+            let text = "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag";
+            return refuse("EADDRNOTAVAIL", text);
+        }
+        if local.is_loopback() && !device.is_loopback() && device.vrf_table().is_none() {
+            return refuse(
+                "EADDRNOTAVAIL",
+                "ipv6: Cannot assign loopback address on this device",
+            );
         }
         Ok(())
     }
@@ -141,7 +155,8 @@ impl Kernel {
                 self.remove_address(position);
                 Ok(())
             }
-            None => refuse("EADDRNOTAVAIL", "Address not found"),
+            None if local.is_ipv4() => refuse("EADDRNOTAVAIL", "ipv4: Address not found"),
+            None => refuse("EADDRNOTAVAIL", "ipv6: address not found"),
         }
     }
 
