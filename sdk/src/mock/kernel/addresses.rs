@@ -1,9 +1,10 @@
 //! Addresses (net/ipv4/devinet.c, net/ipv6/addrconf.c).
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Kernel;
-use super::device::has_mac;
+use super::device::{Device, has_mac};
 use super::errno::{Result, errno, refuse};
 use super::network::{Network, bits, parse};
 use crate::netlink::{Address, AddressGeneration, Kind};
@@ -252,28 +253,35 @@ impl Kernel {
         if !self.link_local {
             return;
         }
-        for index in self.devices.keys().copied().collect::<Vec<_>>() {
-            let device = self.device(index);
-            let mode = device.link.address_generation;
-            let wanted = device.link.up
-                && device.link.mtu >= 1280
-                && !device.is_loopback()
-                && device.vrf_table().is_none()
-                && has_mac(&device.link.kind)
-                && !device
-                    .controller
-                    .is_some_and(|above| self.device(above).is_bond())
-                && mode != Some(AddressGeneration::None)
-                && self.has_carrier(index);
-            let has = self
-                .addresses
-                .iter()
-                .any(|it| it.link == index && is_link_local(it.local));
-            if wanted && !has && !matches!(device.link.kind, Kind::Other(_)) {
-                let local = self.link_local_of(index, mode);
-                self.assign_by_kernel(index, local, 64);
-            }
+        let own = self.addresses.iter().filter(|it| is_link_local(it.local));
+        let own: HashSet<u32> = own.map(|it| it.link).collect();
+        let without = self
+            .devices
+            .values()
+            .filter(|it| !own.contains(&it.link.index));
+        let wanting = without.filter(|it| self.wants_link_local(it));
+        let wanting: Vec<_> = wanting
+            .map(|it| (it.link.index, it.link.address_generation))
+            .collect();
+        for (index, mode) in wanting {
+            let local = self.link_local_of(index, mode);
+            self.assign_by_kernel(index, local, 64);
         }
+    }
+
+    fn wants_link_local(&self, device: &Device) -> bool {
+        let link = &device.link;
+        let in_bond = device
+            .controller
+            .is_some_and(|above| self.device(above).is_bond());
+        link.up
+            && link.mtu >= 1280
+            && link.address_generation != Some(AddressGeneration::None)
+            && has_mac(&link.kind)
+            && !device.is_loopback()
+            && !in_bond
+            && !matches!(link.kind, Kind::Vrf(_) | Kind::Other(_))
+            && self.has_carrier(link.index)
     }
 
     /// EUI-64 (RFC 4291 appendix A); for the other modes some other number that is always the same.

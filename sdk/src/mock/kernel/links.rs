@@ -149,7 +149,7 @@ impl Kernel {
         if above.vrf_table().is_some() && below.vrf_table().is_some() {
             return refuse("EINVAL", "Can not enslave an L3 master device to a VRF");
         }
-        if port == controller || self.stands_on(controller, port) {
+        if port == controller || self.stands_on(port, controller) {
             return errno("EBUSY");
         }
         Ok(())
