@@ -1,9 +1,10 @@
 //! Addresses (net/ipv4/devinet.c, net/ipv6/addrconf.c).
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Kernel;
-use super::device::has_mac;
+use super::device::{Device, has_mac};
 use super::errno::{Result, errno, refuse};
 use super::network::{Network, bits, parse};
 use crate::netlink::{Address, AddressGeneration, Kind};
@@ -26,6 +27,12 @@ impl Assigned {
         let mut earlier = earlier.filter(|it| it.link == self.link && it.local.is_ipv4());
         self.local.is_ipv4() && earlier.any(|it| it.network == self.network)
     }
+}
+
+/// The first address of an IPv4 network on a link, which lends the others its own as source.
+pub(super) fn primary_of(one: &Assigned, all: &[Assigned]) -> IpAddr {
+    let same = |it: &&Assigned| it.link == one.link && it.network == one.network;
+    all.iter().find(same).map_or(one.local, |it| it.local)
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -94,7 +101,7 @@ impl Kernel {
         };
         // IPv6 knows an address once per link, whatever its prefix length (ipv6_chk_same_addr); to the contract the length is identity.
         if self.addresses[position].network != network {
-            return refuse("EEXIST", "address already assigned");
+            return refuse("EEXIST", "ipv6: address already assigned");
         }
         self.addresses[position] = new;
         self.drop_connected_paths(link, network, local);
@@ -116,12 +123,20 @@ impl Kernel {
             return Ok(());
         }
         if device.link.mtu < 1280 {
-            return refuse("EINVAL", "IPv6 is disabled on this device");
+            return errno("EINVAL");
         }
-        let foreign_loopback =
-            local.is_loopback() && !device.is_loopback() && device.vrf_table().is_none();
-        if local.is_unspecified() || local.is_multicast() || foreign_loopback {
-            return errno("EADDRNOTAVAIL");
+        if local.is_unspecified() {
+            return refuse("EADDRNOTAVAIL", "ipv6: Cannot assign any address");
+        }
+        if local.is_multicast() {
+            let text = "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag";
+            return refuse("EADDRNOTAVAIL", text);
+        }
+        if local.is_loopback() && !device.is_loopback() && device.vrf_table().is_none() {
+            return refuse(
+                "EADDRNOTAVAIL",
+                "ipv6: Cannot assign loopback address on this device",
+            );
         }
         Ok(())
     }
@@ -141,7 +156,8 @@ impl Kernel {
                 self.remove_address(position);
                 Ok(())
             }
-            None => refuse("EADDRNOTAVAIL", "Address not found"),
+            None if local.is_ipv4() => refuse("EADDRNOTAVAIL", "ipv4: Address not found"),
+            None => refuse("EADDRNOTAVAIL", "ipv6: address not found"),
         }
     }
 
@@ -237,28 +253,35 @@ impl Kernel {
         if !self.link_local {
             return;
         }
-        for index in self.devices.keys().copied().collect::<Vec<_>>() {
-            let device = self.device(index);
-            let mode = device.link.address_generation;
-            let wanted = device.link.up
-                && device.link.mtu >= 1280
-                && !device.is_loopback()
-                && device.vrf_table().is_none()
-                && has_mac(&device.link.kind)
-                && !device
-                    .controller
-                    .is_some_and(|above| self.device(above).is_bond())
-                && mode != Some(AddressGeneration::None)
-                && self.has_carrier(index);
-            let has = self
-                .addresses
-                .iter()
-                .any(|it| it.link == index && is_link_local(it.local));
-            if wanted && !has && !matches!(device.link.kind, Kind::Other(_)) {
-                let local = self.link_local_of(index, mode);
-                self.assign_by_kernel(index, local, 64);
-            }
+        let own = self.addresses.iter().filter(|it| is_link_local(it.local));
+        let own: HashSet<u32> = own.map(|it| it.link).collect();
+        let without = self
+            .devices
+            .values()
+            .filter(|it| !own.contains(&it.link.index));
+        let wanting = without.filter(|it| self.wants_link_local(it));
+        let wanting: Vec<_> = wanting
+            .map(|it| (it.link.index, it.link.address_generation))
+            .collect();
+        for (index, mode) in wanting {
+            let local = self.link_local_of(index, mode);
+            self.assign_by_kernel(index, local, 64);
         }
+    }
+
+    fn wants_link_local(&self, device: &Device) -> bool {
+        let link = &device.link;
+        let in_bond = device
+            .controller
+            .is_some_and(|above| self.device(above).is_bond());
+        link.up
+            && link.mtu >= 1280
+            && link.address_generation != Some(AddressGeneration::None)
+            && has_mac(&link.kind)
+            && !device.is_loopback()
+            && !in_bond
+            && !matches!(link.kind, Kind::Vrf(_) | Kind::Other(_))
+            && self.has_carrier(link.index)
     }
 
     /// EUI-64 (RFC 4291 appendix A); for the other modes some other number that is always the same.

@@ -110,7 +110,7 @@ impl Kernel {
             return refuse("EINVAL", "Malformed MAC address");
         };
         let device = self.device(index);
-        if device.is_loopback() || device.link.mac.is_none() {
+        if device.link.mac.is_none() {
             return errno("EOPNOTSUPP");
         }
         if unusable(&mac) {
@@ -165,7 +165,6 @@ impl Kernel {
                 *priority = newer.priority.or(*priority);
                 Ok(())
             }
-            (_, Port::Bridge(_)) => errno("EINVAL"),
             _ => errno("EOPNOTSUPP"),
         }
     }

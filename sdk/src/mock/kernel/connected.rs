@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::Kernel;
+use super::addresses::primary_of;
 use super::network::Network;
 use super::routes::{Hop, MAIN, Path};
 use crate::netlink::{AddressGeneration, RouteType};
@@ -82,7 +83,7 @@ impl Kernel {
             }
         }
         for path in &mut paths {
-            path.source = Some(it.local).filter(|_| v4);
+            path.source = Some(primary_of(it, &self.addresses)).filter(|_| v4);
             path.of = Some(it.local);
         }
         paths

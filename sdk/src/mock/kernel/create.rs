@@ -44,15 +44,25 @@ impl Kernel {
             (_, Some(name)) => Some(self.find(name)?),
         };
         self.check_unique(&spec.kind, parent)?;
-        let index = self.take_index(spec.index)?;
-        let mut device = Device::new(index, &spec.name, kinds::initial(&spec.kind)?);
-        device.parent = parent;
-        self.inherit(&mut device);
+        let kind = kinds::initial(&spec.kind)?;
         let peer = match &spec.kind {
-            Kind::Veth(veth) => Some(self.make_peer(veth.peer.as_deref(), &spec.name, index)?),
+            Kind::Veth(veth) => Some(self.make_peer(veth.peer.as_deref(), spec)?),
             _ => None,
         };
+        let index = match self.take_index(spec.index) {
+            Ok(index) => index,
+            Err(errno) => {
+                peer.map(|peer| self.devices.remove(&peer));
+                return Err(errno);
+            }
+        };
+        let mut device = Device::new(index, &spec.name, kind);
+        device.parent = parent;
+        self.inherit(&mut device);
         device.peer = peer;
+        if let Some(peer) = peer {
+            self.device_mut(peer).peer = Some(index);
+        }
         self.devices.insert(index, device);
         self.make_initial_vlans(index);
         if matches!(spec.kind, Kind::Vrf(_)) {
@@ -70,11 +80,11 @@ impl Kernel {
         configured
     }
 
-    /// The index to use. A taken one is EBUSY (dev_index_reserve in net/core/dev.c); a chosen one does not move the kernel's own count.
+    /// The index to use. A taken one is EEXIST (__rtnl_newlink finds the other link by it); a chosen one does not move the kernel's own count.
     fn take_index(&mut self, wanted: Option<u32>) -> Result<u32> {
         match wanted {
             Some(0) => errno("EINVAL"),
-            Some(index) if self.devices.contains_key(&index) => errno("EBUSY"),
+            Some(index) if self.devices.contains_key(&index) => errno("EEXIST"),
             Some(index) => Ok(index),
             None => {
                 while self.devices.contains_key(&self.next_index) {
@@ -86,22 +96,22 @@ impl Kernel {
         }
     }
 
-    /// The other end of a pair. It is registered first (veth_newlink in drivers/net/veth.c), after the index of this end was taken.
-    fn make_peer(&mut self, name: Option<&str>, own: &str, of: u32) -> Result<u32> {
+    /// The other end of a pair. It is registered first, and so has the lower index (veth_newlink in drivers/net/veth.c).
+    fn make_peer(&mut self, name: Option<&str>, spec: &LinkSpec) -> Result<u32> {
         let Some(name) = name else {
             return errno("EINVAL");
         };
         check_name(name)?;
-        if name == own || self.index_of(name).is_some() {
+        if name == spec.name || self.index_of(name).is_some() {
             return errno("EEXIST");
         }
+        // The index that this end asks for is not the other's to take.
         let mut index = self.take_index(None)?;
-        if index == of {
+        if spec.index == Some(index) {
             index = self.take_index(None)?;
         }
-        let mut device = Device::new(index, name, Kind::Veth(crate::netlink::Veth { peer: None }));
-        device.peer = Some(of);
-        self.devices.insert(index, device);
+        let kind = Kind::Veth(crate::netlink::Veth { peer: None });
+        self.devices.insert(index, Device::new(index, name, kind));
         Ok(index)
     }
 
@@ -112,9 +122,7 @@ impl Kernel {
                 let protocol = b.protocol.or(Some(crate::netlink::VlanProtocol::Ieee8021q));
                 it.parent == parent && a.id == b.id && a.protocol == protocol
             }
-            (Kind::Vxlan(a), Kind::Vxlan(b)) => {
-                a.id == b.id && a.port == b.port.or(Some(8472)) && it.parent == parent
-            }
+            (Kind::Vxlan(a), Kind::Vxlan(b)) => a.id == b.id && a.port == b.port.or(Some(8472)),
             _ => false,
         };
         match self.devices.values().find(twin).map(|it| &it.link.kind) {

@@ -156,7 +156,7 @@ pub(super) fn change(present: &mut Kind, newer: &Kind, busy: bool) -> Result {
                 return refuse("EOPNOTSUPP", "Cannot change VNI");
             }
             if newer.port.is_some() && newer.port != present.port {
-                return refuse("EOPNOTSUPP", "Cannot change port number");
+                return refuse("EOPNOTSUPP", "Cannot change port");
             }
             fixed(&present.proxy, &newer.proxy)?;
             fixed(&present.route_short_circuit, &newer.route_short_circuit)?;
@@ -240,7 +240,9 @@ pub(super) fn change(present: &mut Kind, newer: &Kind, busy: bool) -> Result {
 /// br_changelink (net/bridge/br_netlink.c); the bounds of times are those of IEEE 802.1D.
 fn change_bridge(present: &mut Bridge, newer: &Bridge) -> Result {
     let outside = |value: Option<u32>, low, high| value.is_some_and(|it| it < low || it > high);
-    if outside(newer.forward_delay, 200, 3000)
+    // Without the spanning tree protocol any delay goes (br_set_forward_delay).
+    let delayed = newer.stp.or(present.stp) == Some(true);
+    if (delayed && outside(newer.forward_delay, 200, 3000))
         || outside(newer.hello_time, 100, 1000)
         || outside(newer.max_age, 600, 4000)
     {

@@ -2,6 +2,7 @@
 
 use super::Kernel;
 use super::create::check_name;
+use super::device::Device;
 use super::errno::{Result, errno, refuse};
 use crate::netlink::{BondPort, BridgePort, Kind, Port};
 
@@ -131,14 +132,25 @@ impl Kernel {
         if above.is_bridge() && (below.is_loopback() || below.link.mac.is_none()) {
             return errno("EINVAL");
         }
+        // A MACVLAN or IPVLAN on the port takes its frames already (netdev_rx_handler_register).
+        let taken = |it: &Device| {
+            it.parent == Some(port)
+                && matches!(
+                    it.link.kind,
+                    Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_)
+                )
+        };
+        if above.vrf_table().is_none() && self.devices.values().any(taken) {
+            return errno("EBUSY");
+        }
         if above.vrf_table().is_some() && below.is_loopback() {
             return errno("EOPNOTSUPP");
         }
         if above.vrf_table().is_some() && below.vrf_table().is_some() {
             return refuse("EINVAL", "Can not enslave an L3 master device to a VRF");
         }
-        if port == controller || self.stands_on(controller, port) {
-            return refuse("ELOOP", "The controller stands on its port");
+        if port == controller || self.stands_on(port, controller) {
+            return errno("EBUSY");
         }
         Ok(())
     }

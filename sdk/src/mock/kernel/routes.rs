@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::Kernel;
-use super::errno::{Result, errno, refuse};
+use super::addresses::Assigned;
+use super::errno::{Errno, Result, errno, refuse};
 use super::network::{Network, parse};
 use crate::netlink::{NextHop, Route, RouteType};
 
@@ -159,7 +160,7 @@ impl Kernel {
             return errno("EINVAL");
         }
         let link = match gateway {
-            None => named.ok_or(super::Errno("ENODEV", None))?,
+            None => named.ok_or(Errno("ENODEV", None))?,
             Some(gateway) if !v4 && gateway.is_ipv4() => {
                 return refuse("EINVAL", "Invalid gateway family");
             }
@@ -189,13 +190,15 @@ impl Kernel {
                 Ok,
             );
         }
-        let own = self.addresses.iter().any(|it| it.local == gateway);
+        let own = |it: &&Assigned| it.local == gateway && named.is_none_or(|link| it.link == link);
+        let own = self.addresses.iter().find(own).map(|it| it.link);
         match gateway {
             IpAddr::V4(v4) if v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified() => {
                 return refuse("EINVAL", "Nexthop has invalid gateway");
             }
-            _ if own && v4 => return refuse("EINVAL", "Nexthop has invalid gateway"),
-            _ if own => return refuse("EINVAL", "Gateway can not be a local address"),
+            // An own address passes as a gateway of IPv4.
+            IpAddr::V4(_) if own.is_some() => return own.ok_or(Errno("EINVAL", None)),
+            _ if own.is_some() => return refuse("EINVAL", "Gateway can not be a local address"),
             IpAddr::V6(v6) if v6.is_unicast_link_local() => {
                 return named.map_or_else(|| refuse("EINVAL", "Egress device not specified"), Ok);
             }
