@@ -44,7 +44,11 @@ impl Plugin for Net {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary: "Links, addresses, routes and rules of the kernel, over netlink".to_owned(),
             schema: include_str!("../schema.json").to_owned(),
-            supports: Features::CHECKPOINTS | Features::SCOPED_QUERY,
+            supports: Features {
+                checkpoints: true,
+                atomic: false,
+                scoped_query: true,
+            },
             asks: include_str!("../asks.json").to_owned(),
         }
     }

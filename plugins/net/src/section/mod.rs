@@ -10,6 +10,8 @@ pub mod kinds;
 pub mod port;
 pub mod route;
 pub mod rule;
+#[cfg(not(target_family = "wasm"))]
+pub mod schema;
 pub mod text;
 pub mod tunnels;
 pub mod vlans;
