@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::Programs;
-use super::case::{Case, Contender, Goal, Measure};
+use super::case::{Case, Contender, Goal, Measure, OURS};
 use super::query::words;
-use super::scenario::{Scenario, address, route_destination};
+use super::scenario::{BIRD, STATIC, Scenario, address, route_destination};
 
 /// A command of op-dbus with the directories of the bench: a new one for state, a lasting one for
 /// compiled plugins.
@@ -64,6 +64,7 @@ pub fn cases(programs: &Programs, directory: &Path) -> Result<Vec<Case>> {
         cases.push(case);
     }
     cases.push(nothing_to_do(programs, directory, 1000)?);
+    cases.push(one_of_many(programs, directory)?);
     Ok(cases)
 }
 
@@ -87,8 +88,10 @@ fn ports(programs: &Programs, directory: &Path, count: u32) -> Result<Case> {
     Ok(Case {
         name: format!("apply, a bridge with {count} ports"),
         scenario: Scenario::Empty,
-        first: None,
         changes: true,
+        after: None,
+        mentions: None,
+        timings: count >= 1000,
         contenders: contenders(
             programs,
             directory,
@@ -122,9 +125,12 @@ fn routes(programs: &Programs, directory: &Path, count: u32) -> Result<Case> {
         scenario: Scenario::Host {
             interfaces: 0,
             routes: 0,
+            protocol: STATIC,
         },
-        first: None,
         changes: true,
+        after: None,
+        mentions: None,
+        timings: count >= 1000,
         contenders: contenders(
             programs,
             directory,
@@ -159,14 +165,50 @@ fn nothing_to_do(programs: &Programs, directory: &Path, count: u32) -> Result<Ca
         scenario: Scenario::Host {
             interfaces: count,
             routes: 0,
+            protocol: STATIC,
         },
-        first: None,
         changes: false,
+        after: None,
+        mentions: None,
+        timings: false,
         contenders: vec![
             contender("op-dbus", &format!("apply {}", file.display())),
             contender("op-dbus query", "query --json"),
         ],
         goals: vec![Goal::at_most(Measure::Wall, 1.2, "op-dbus query")],
+    })
+}
+
+/// One interface of a host with 4000 and a full routing table, which are none of its business.
+fn one_of_many(programs: &Programs, directory: &Path) -> Result<Case> {
+    let mtu = |mtu| json!({"interfaces": [{"name": "v500", "mtu": mtu}]});
+    let file = state_file(directory, "one", &mtu(1400))?;
+    let back = state_file(directory, "one-back", &mtu(1500))?;
+    let command = |verb: &str, file: &Path| {
+        op_dbus(programs, directory, &format!("{verb} {}", file.display()))
+    };
+    Ok(Case {
+        name: "diff, apply and verify of one interface, beside 4000 and 1000000 routes".into(),
+        scenario: Scenario::Host {
+            interfaces: 4000,
+            routes: 1_000_000,
+            protocol: BIRD,
+        },
+        changes: false,
+        after: Some(command("apply", &back)),
+        mentions: None,
+        timings: false,
+        contenders: vec![Contender {
+            name: OURS,
+            commands: ["diff", "apply", "verify"]
+                .map(|verb| command(verb, &file))
+                .into(),
+            rounds: 7,
+        }],
+        goals: vec![
+            Goal::absolute(Measure::Wall, 50.0),
+            Goal::absolute(Measure::Peak, 50.0),
+        ],
     })
 }
 

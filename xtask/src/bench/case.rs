@@ -1,9 +1,12 @@
 //! A case: contenders that do the same thing, and how they should compare.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::sampler::{Network, Sample, Sampler};
 use super::scenario::Scenario;
+
+/// The column whose goals these are.
+pub const OURS: &str = "op-dbus";
 
 /// Somebody who does what the case asks for.
 pub struct Contender {
@@ -77,10 +80,16 @@ pub struct Case {
     pub name: String,
     /// The network before.
     pub scenario: Scenario,
-    /// What is run first in the network, unmeasured, as the state that the case starts from.
-    pub first: Option<Vec<String>>,
-    /// Whether each run changes the network and needs a new one.
+    /// Whether each run changes the network and needs a new one. All contenders must then leave
+    /// as many links, addresses and routes as the first one does.
     pub changes: bool,
+    /// What is run after each run, unmeasured, to take back what it changed.
+    pub after: Option<Vec<String>>,
+    /// A text that the output of every contender but `raw` must contain, looked for in a run
+    /// before the measured ones.
+    pub mentions: Option<String>,
+    /// Whether op-dbus is run once more with `--timings` to tell where its time goes.
+    pub timings: bool,
     /// In the order of columns.
     pub contenders: Vec<Contender>,
     /// Those of op-dbus.
@@ -93,13 +102,15 @@ pub struct CaseResult<'a> {
     pub case: &'a Case,
     /// Medians, in the order of contenders, with the number of runs.
     pub medians: Vec<(Sample, usize)>,
+    /// What op-dbus says with `--timings`.
+    pub timings: Vec<String>,
 }
 
 impl Case {
     /// Runs all contenders in turn.
     ///
     /// # Errors
-    /// One of them failed.
+    /// One of them failed, or did something else than the others.
     pub fn run(&self, sampler: &Sampler) -> Result<CaseResult<'_>> {
         let rounds = self
             .contenders
@@ -109,18 +120,48 @@ impl Case {
             .unwrap_or(0);
         let mut samples = vec![Vec::new(); self.contenders.len()];
         let mut shared = None;
+        let mut outcome = None;
+        if !self.changes {
+            shared = Some(sampler.network(&self.scenario)?);
+        }
+        if let (Some(network), Some(text)) = (&shared, &self.mentions) {
+            for contender in self
+                .contenders
+                .iter()
+                .filter(|contender| contender.name != "raw")
+            {
+                let output = sampler.output(network, &contender.commands)?;
+                ensure!(
+                    output.contains(text),
+                    "{}: no {text:?} in its output",
+                    contender.name
+                );
+            }
+        }
         for round in 0..rounds {
             for (contender, samples) in self.contenders.iter().zip(&mut samples) {
                 if round >= contender.rounds {
                     continue;
                 }
+                let what = || format!("{}: {}", self.name, contender.name);
                 let network = match shared.take() {
                     Some(network) => network,
-                    None => self.network(sampler)?,
+                    None => sampler.network(&self.scenario)?,
                 };
-                let sample = sampler.run_all(&network, &contender.commands);
-                samples.push(sample.with_context(|| format!("{}: {}", self.name, contender.name))?);
-                if !self.changes {
+                let sample = sampler
+                    .run_all(&network, &contender.commands)
+                    .with_context(what)?;
+                samples.push(sample);
+                if let Some(after) = &self.after {
+                    sampler
+                        .run_all(&network, std::slice::from_ref(after))
+                        .with_context(what)?;
+                }
+                if self.changes {
+                    let now = sampler.census(&network)?;
+                    let first = outcome.get_or_insert_with(|| now.clone());
+                    ensure!(*first == now, "{}: left {now}, others {first}", what());
+                } else {
                     shared = Some(network);
                 }
             }
@@ -128,18 +169,32 @@ impl Case {
         let medians = samples
             .iter()
             .map(|samples| (Sample::median(samples), samples.len()));
+        let medians = medians.collect();
+        let timings = self.timings(sampler, shared)?;
         Ok(CaseResult {
             case: self,
-            medians: medians.collect(),
+            medians,
+            timings,
         })
     }
 
-    fn network(&self, sampler: &Sampler) -> Result<Network> {
-        let network = sampler.network(&self.scenario)?;
-        if let Some(first) = &self.first {
-            sampler.run_all(&network, std::slice::from_ref(first))?;
-        }
-        Ok(network)
+    /// Where the time goes, in the words of op-dbus itself.
+    fn timings(&self, sampler: &Sampler, network: Option<Network>) -> Result<Vec<String>> {
+        let ours = self
+            .contenders
+            .iter()
+            .find(|contender| contender.name == OURS);
+        let Some(contender) = ours.filter(|_| self.timings) else {
+            return Ok(Vec::new());
+        };
+        let network = match network {
+            Some(network) => network,
+            None => sampler.network(&self.scenario)?,
+        };
+        let mut command = contender.commands[0].clone();
+        command.insert(1, "--timings".into());
+        let words = sampler.talk(&network, &command)?;
+        Ok(words.lines().map(str::to_owned).collect())
     }
 }
 

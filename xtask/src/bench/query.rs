@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::case::{Case, Contender, Goal, Measure};
-use super::scenario::Scenario;
+use super::scenario::{STATIC, Scenario, address};
 use super::{Programs, apply::op_dbus};
 
 /// Words of a command.
@@ -39,6 +39,7 @@ fn start(programs: &Programs, directory: &Path) -> Case {
     let mut case = full(programs, directory, 0, 0);
     case.name = "query, empty network (start-up)".into();
     case.scenario = Scenario::Empty;
+    case.mentions = Some("\"lo\"".into());
     case.goals.push(Goal::absolute(Measure::Peak, 12.0));
     case
 }
@@ -80,9 +81,15 @@ fn full(programs: &Programs, directory: &Path, interfaces: u32, routes: u32) -> 
     };
     Case {
         name: format!("query, {interfaces} interfaces{and_routes}"),
-        scenario: Scenario::Host { interfaces, routes },
-        first: None,
+        scenario: Scenario::Host {
+            interfaces,
+            routes,
+            protocol: STATIC,
+        },
         changes: false,
+        after: None,
+        mentions: interfaces.checked_sub(1).map(address),
+        timings: routes == 0 && matches!(interfaces, 0 | 1000),
         contenders,
         goals: Vec::new(),
     }
@@ -92,6 +99,8 @@ fn one_of_many(programs: &Programs, directory: &Path) -> Case {
     let mut case = full(programs, directory, 1000, 0);
     case.name = "query, one interface of 1000".into();
     case.goals = vec![Goal::faster(Measure::Wall, 100.0, "nmstatectl")];
+    case.mentions = Some(address(500));
+    case.timings = false;
     for contender in &mut case.contenders {
         contender.commands = match contender.name {
             "op-dbus" => vec![op_dbus(

@@ -6,10 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::case::{CaseResult, Goal, Measure};
-
-/// Who must reach the goals.
-const OURS: &str = "op-dbus";
+use super::case::{CaseResult, Goal, Measure, OURS};
 
 /// The largest binary that PERFORMANCE.md allows, in bytes.
 const BINARY: u64 = 25_000_000;
@@ -29,6 +26,9 @@ pub fn table(result: &CaseResult) -> String {
     }
     for goal in &result.case.goals {
         text.push_str(&format!("  {}\n", Verdict::of(result, goal).line()));
+    }
+    for line in &result.timings {
+        text.push_str(&format!("  | {line}\n"));
     }
     text
 }
@@ -90,7 +90,8 @@ fn case(result: &CaseResult) -> Value {
             json!({"goal": verdict.text, "figure": verdict.figure, "reached": verdict.reached})
         })
         .collect();
-    json!({"case": result.case.name, "contenders": contenders, "goals": goals})
+    json!({"case": result.case.name, "contenders": contenders, "goals": goals,
+        "timings": result.timings})
 }
 
 /// A goal and what came of it.

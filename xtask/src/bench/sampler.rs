@@ -1,6 +1,6 @@
 //! Runs programs in networks of the bench's own and takes their figures.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -95,24 +95,21 @@ impl Sampler {
         fs::write(&batch, scenario.batch())?;
         let mut ip = Command::new("ip");
         output(ip.args(["-netns", &network.name, "-batch"]).arg(&batch))?;
+        if let Some(arguments) = scenario.routes() {
+            let command = [vec![self.raw.clone()], arguments].concat();
+            self.run(&network, &command, Stdio::null())?;
+        }
         Ok(network)
     }
 
     /// Runs programs one after the other; wall time and CPU add up, of the peaks the highest counts.
-    /// The word `@` in an argument stands for the namespace's name, and `%` for an empty directory.
+    /// The word `@` in an argument stands for the namespace's name, and `%` for a state directory
+    /// that is empty at first.
     pub fn run_all(&self, network: &Network, commands: &[Vec<String>]) -> Result<Sample> {
-        let state = self.directory.join("state");
-        if state.exists() {
-            fs::remove_dir_all(&state)?;
-        }
+        self.forget()?;
         let mut sum = Sample::default();
         for command in commands {
-            let words = command.iter().map(|word| match word.as_str() {
-                "@" => network.name.clone(),
-                "%" => state.display().to_string(),
-                _ => word.clone(),
-            });
-            let sample = self.run(network, &words.collect::<Vec<_>>())?;
+            let (sample, _) = self.run(network, command, Stdio::null())?;
             sum.wall += sample.wall;
             sum.cpu += sample.cpu;
             sum.peak = sum.peak.max(sample.peak);
@@ -120,14 +117,59 @@ impl Sampler {
         Ok(sum)
     }
 
-    fn run(&self, network: &Network, command: &[String]) -> Result<Sample> {
+    /// Runs programs and returns what they print on stdout.
+    pub fn output(&self, network: &Network, commands: &[Vec<String>]) -> Result<String> {
+        self.forget()?;
+        let path = self.directory.join("output");
+        let mut text = String::new();
+        for command in commands {
+            self.run(network, command, File::create(&path)?.into())?;
+            text.push_str(&String::from_utf8_lossy(&fs::read(&path)?));
+        }
+        Ok(text)
+    }
+
+    /// Runs a program and returns what it prints on stderr.
+    pub fn talk(&self, network: &Network, command: &[String]) -> Result<String> {
+        self.forget()?;
+        Ok(self.run(network, command, Stdio::null())?.1)
+    }
+
+    /// How many links, addresses and routes there are, in words.
+    pub fn census(&self, network: &Network) -> Result<String> {
+        self.output(network, &[vec![self.raw.clone(), "dump".into()]])
+    }
+
+    /// Every run begins without checkpoints of others.
+    fn forget(&self) -> Result<()> {
+        let state = self.directory.join("state");
+        if state.exists() {
+            fs::remove_dir_all(&state)?;
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        network: &Network,
+        command: &[String],
+        stdout: Stdio,
+    ) -> Result<(Sample, String)> {
         let report = self.directory.join("report");
+        let command: Vec<String> = command
+            .iter()
+            .map(|word| match word.as_str() {
+                "@" => network.name.clone(),
+                "%" => self.directory.join("state").display().to_string(),
+                _ => word.clone(),
+            })
+            .collect();
         let run = Command::new(&self.raw)
             .args(["measure", &network.name])
             .arg(&report)
-            .args(command)
+            .args(&command)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .output()
             .context("cannot start raw")?;
@@ -143,13 +185,22 @@ impl Sampler {
         let [wall, cpu, peak, code] = numbers[..] else {
             bail!("raw reported {text:?}")
         };
-        if code != 0.0 {
+        // `op-dbus diff` says with 2 that there are differences.
+        let expected = if command.iter().any(|word| word == "diff") {
+            2.0
+        } else {
+            0.0
+        };
+        if code != expected {
             bail!("exit code {code}: {}: {}", command.join(" "), words.trim());
         }
-        Ok(Sample {
-            wall: wall / 1e6,
-            cpu: cpu / 1e3,
-            peak: peak / 1024.0,
-        })
+        Ok((
+            Sample {
+                wall: wall / 1e6,
+                cpu: cpu / 1e3,
+                peak: peak / 1024.0,
+            },
+            words.into_owned(),
+        ))
     }
 }

@@ -1,4 +1,4 @@
-//! Networks to begin with, as input of `ip -batch`.
+//! Networks to begin with.
 
 use std::fmt::Write;
 
@@ -14,14 +14,24 @@ pub enum Scenario {
         interfaces: u32,
         /// How many routes beside the kernel's.
         routes: u32,
+        /// Whose routes, by rtnetlink's number.
+        protocol: u8,
     },
 }
 
+/// Routes of the operator (`RTPROT_STATIC`).
+pub const STATIC: u8 = 4;
+/// Routes of a routing daemon (`RTPROT_BIRD`).
+pub const BIRD: u8 = 12;
+
 impl Scenario {
-    /// The commands of `ip` that make it.
+    /// The commands of `ip -batch` that make links and addresses.
     pub fn batch(self) -> String {
         let mut text = String::new();
-        let Self::Host { interfaces, routes } = self else {
+        let Self::Host {
+            interfaces, routes, ..
+        } = self
+        else {
             return text;
         };
         for number in (0..interfaces).step_by(2) {
@@ -38,14 +48,22 @@ impl Scenario {
                  address add 192.0.2.1/24 dev up0\n",
             );
         }
-        for number in 0..routes {
-            let destination = route_destination(number);
-            _ = writeln!(
-                text,
-                "route add {destination}/32 via 192.0.2.2 dev up0 proto static"
-            );
-        }
         text
+    }
+
+    /// The arguments of `raw` that make the routes, if there are any. `ip -batch` would need half a
+    /// gigabyte for each hundred thousand.
+    pub fn routes(self) -> Option<Vec<String>> {
+        match self {
+            Self::Host {
+                routes, protocol, ..
+            } if routes > 0 => Some(vec![
+                "routes".into(),
+                routes.to_string(),
+                protocol.to_string(),
+            ]),
+            _ => None,
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //!   time (ns), CPU time (µs, with its children's), peak memory (KiB) and exit code into REPORT.
 //! - `raw dump` reads all links, addresses and routes of the current namespace and prints how many
 //!   there are: the least that any query costs.
-//! - `raw ports N` makes a bridge with N ports, `raw routes N` makes N routes through 192.0.2.2:
+//! - `raw ports N` makes a bridge with N ports, `raw routes N [PROTOCOL]` makes N routes through
+//!   192.0.2.2:
 //!   the least that any apply costs. Requests are pipelined, answers are checked.
 
 mod measure;
@@ -12,8 +13,11 @@ mod netlink;
 mod requests;
 
 use std::io::{Error, ErrorKind, Result};
+use std::num::ParseIntError;
 use std::process::ExitCode;
+use std::str::FromStr;
 
+use libc::RTPROT_STATIC;
 use netlink::Socket;
 
 fn main() -> ExitCode {
@@ -35,7 +39,10 @@ fn run(arguments: &[String]) -> Result<()> {
         }
         ["dump"] => dump(),
         ["ports", count] => requests::ports(&mut Socket::open()?, parse(count)?),
-        ["routes", count] => requests::routes(&mut Socket::open()?, parse(count)?),
+        ["routes", count] => requests::routes(&mut Socket::open()?, parse(count)?, RTPROT_STATIC),
+        ["routes", count, protocol] => {
+            requests::routes(&mut Socket::open()?, parse(count)?, parse(protocol)?)
+        }
         _ => Err(Error::new(
             ErrorKind::InvalidInput,
             "see the head of its source for its use",
@@ -43,10 +50,10 @@ fn run(arguments: &[String]) -> Result<()> {
     }
 }
 
-fn parse(count: &str) -> Result<u32> {
-    count
+fn parse<N: FromStr<Err = ParseIntError>>(number: &str) -> Result<N> {
+    number
         .parse()
-        .map_err(|error| Error::new(ErrorKind::InvalidInput, format!("{count}: {error}")))
+        .map_err(|error| Error::new(ErrorKind::InvalidInput, format!("{number}: {error}")))
 }
 
 fn dump() -> Result<()> {

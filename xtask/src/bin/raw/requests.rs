@@ -41,7 +41,7 @@ pub fn ports(socket: &mut Socket, count: u32) -> Result<()> {
 }
 
 /// Routes to 10.0.0.0/32 and the following addresses through 192.0.2.2 on `up0`.
-pub fn routes(socket: &mut Socket, count: u32) -> Result<()> {
+pub fn routes(socket: &mut Socket, count: u32, protocol: u8) -> Result<()> {
     let device = index_of("up0")?;
     pipelined(socket, count, |number| {
         // struct rtmsg: family, two prefix lengths, TOS, table, protocol, scope, type, flags.
@@ -49,7 +49,7 @@ pub fn routes(socket: &mut Socket, count: u32) -> Result<()> {
         header[0] = libc::AF_INET as u8;
         header[1] = 32;
         header[4] = libc::RT_TABLE_MAIN;
-        header[5] = libc::RTPROT_STATIC;
+        header[5] = protocol;
         header[6] = libc::RT_SCOPE_UNIVERSE;
         header[7] = libc::RTN_UNICAST;
         let mut route = Request::new(libc::RTM_NEWROUTE, CREATE, &header);
