@@ -194,7 +194,9 @@ impl Case {
         let mut command = contender.commands[0].clone();
         command.insert(1, "--timings".into());
         let words = sampler.talk(&network, &command)?;
-        Ok(words.lines().map(str::to_owned).collect())
+        // Phases are lines of JSON among whatever else is said there.
+        let phases = words.lines().filter(|line| line.starts_with('{'));
+        Ok(phases.map(str::to_owned).collect())
     }
 }
 

@@ -137,7 +137,8 @@ impl Sampler {
 
     /// How many links, addresses and routes there are, in words.
     pub fn census(&self, network: &Network) -> Result<String> {
-        self.output(network, &[vec![self.raw.clone(), "dump".into()]])
+        let words = self.output(network, &[vec![self.raw.clone(), "dump".into()]])?;
+        Ok(words.trim().to_owned())
     }
 
     /// Every run begins without checkpoints of others.
