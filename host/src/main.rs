@@ -1,1 +1,3 @@
+//! The binary `op-dbus`.
+
 fn main() {}

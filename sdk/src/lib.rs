@@ -16,9 +16,14 @@ pub mod bindings {
     });
 }
 
+pub mod dbus;
 mod export;
 mod failure;
+pub mod log;
+#[cfg(not(target_family = "wasm"))]
+pub mod mock;
 pub mod netlink;
+pub mod ovsdb;
 mod plugin;
 
 pub use bindings::exports::op_dbus::plugin::state::{
@@ -26,6 +31,5 @@ pub use bindings::exports::op_dbus::plugin::state::{
     Watch,
 };
 pub use bindings::op_dbus::plugin::types::{BackendError, Failure, FailureCode, Secret};
-pub use bindings::op_dbus::plugin::{dbus, log, ovsdb};
 pub use export::Exported;
 pub use plugin::Plugin;

@@ -1,1 +1,98 @@
-//! One file per verb of the command line.
+//! The command line: one file per verb.
+//!
+//! Results go to standard output, talk to standard error. Exit codes: 0 done or in sync, 1 an error before anything was touched,
+//! 2 differences, 3 rolled back, 4 rollback incomplete, 64 usage.
+
+mod apply;
+mod checkpoint;
+mod diff;
+mod options;
+mod plugin;
+mod query;
+mod rollback;
+mod schema;
+mod session;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::color::{self, Choice};
+use crate::plugin::builtin::Builtin;
+use options::Options;
+
+/// Change this host's network as one transaction, through sandboxed plugins.
+#[derive(Parser)]
+#[command(name = "op-dbus", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show what is
+    Query(query::Query),
+    /// Show what would change: exit 0 when in sync, 2 with differences
+    Diff(diff::Diff),
+    /// Make it so, or leave everything as it was: exit 0 done, 3 rolled back, 4 rollback incomplete
+    Apply(apply::Apply),
+    /// Compare what is with what is wanted: exit 0 when in sync, 2 with differences
+    Verify(verify::Verify),
+    /// Go back to a checkpoint, without an ID to the newest one
+    Rollback(rollback::Rollback),
+    /// Keep the present state to go back to
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Checkpoint),
+    /// Print the JSON Schema of a state file, or of one plugin's section
+    Schema(schema::Schema),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+}
+
+/// Exit code for differences.
+const DIFFERENCES: u8 = 2;
+/// Exit code for a usage error (sysexits.h, EX_USAGE).
+const USAGE: u8 = 64;
+
+/// Runs the program: parses, dispatches, prints an error once.
+pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output.
+            let usage = error.use_stderr();
+            // A reader that went away has seen what it wanted.
+            let _ = error.print();
+            return if usage { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    color::choose(cli.options.color.unwrap_or(Choice::Auto));
+    crate::output::talk::start(cli.options.verbose);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the kernel gives an event queue");
+    let result = runtime.block_on(async {
+        let options = &cli.options;
+        match cli.verb {
+            Verb::Query(verb) => verb.run(options, builtins).await,
+            Verb::Diff(verb) => verb.run(options, builtins).await,
+            Verb::Apply(verb) => verb.run(options, builtins).await,
+            Verb::Verify(verb) => verb.run(options, builtins).await,
+            Verb::Rollback(verb) => verb.run(options, builtins).await,
+            Verb::Checkpoint(verb) => verb.run(options, builtins).await,
+            Verb::Schema(verb) => verb.run(options, builtins).await,
+            Verb::Plugin(verb) => verb.run(options, builtins).await,
+        }
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("{}", crate::output::error(&error));
+        ExitCode::FAILURE
+    })
+}

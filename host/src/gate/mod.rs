@@ -1,1 +1,293 @@
 //! The single place where a call from a plugin is checked, journalled and audited before it takes effect.
+//!
+//! A [`Gate`] belongs to one call into one plugin. It knows the plugin's grant, what the call is for ([`Mode`]), and the backends.
+
+pub mod grant;
+mod netlink;
+pub mod network;
+pub mod pattern;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+
+use crate::backends::netlink::Kernel;
+use crate::contract::netlink::{
+    Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
+};
+use crate::contract::types::{Failure, FailureCode};
+use grant::{Grant, NetlinkGrant};
+
+/// What a call into a plugin may do with its capabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing: `describe`, `watches`, `validate` and `diff` are pure.
+    Pure,
+    /// Read: `query`, `verify`, `checkpoint`.
+    Read,
+    /// Read and change: `apply`, `rollback`, `release`.
+    Change,
+    /// Read, and tell what would be changed.
+    Rehearse,
+}
+
+/// What a transaction wants to know of changes, before they happen.
+#[async_trait]
+pub trait Recorder: Send + Sync {
+    /// The requests are about to be sent: what they touch must be on disk when this returns. A failure keeps them from being sent.
+    async fn before_netlink(
+        &self,
+        plugin: &str,
+        kernel: &dyn Kernel,
+        requests: &[Request],
+    ) -> Result<(), Failure>;
+
+    /// The requests would have been sent.
+    fn rehearsed_netlink(&self, plugin: &str, requests: &[Request]);
+
+    /// The plugin has done `done` of `total` steps.
+    fn progress(&self, plugin: &str, done: u32, total: u32);
+
+    /// The grant did not cover a call.
+    fn denied(&self, plugin: &str, failure: &Failure);
+}
+
+/// The native sides of the capabilities.
+#[derive(Clone)]
+pub struct Backends {
+    /// The kernel, in the namespace that the operator named.
+    pub kernel: Arc<dyn Kernel>,
+}
+
+/// Stands between one call into a plugin and the backends.
+pub struct Gate {
+    /// Name of the plugin, for records and errors.
+    pub plugin: String,
+    /// What the operator grants it.
+    pub grant: Arc<Grant>,
+    /// What the call is for.
+    pub mode: Mode,
+    /// Where calls go.
+    pub backends: Backends,
+    /// Who keeps book.
+    pub recorder: Arc<dyn Recorder>,
+    /// How many more calls the plugin may make.
+    pub calls_left: AtomicU64,
+}
+
+fn failure(code: FailureCode, message: impl Into<String>) -> Failure {
+    Failure {
+        code,
+        message: message.into(),
+        backend: None,
+    }
+}
+
+impl Gate {
+    /// Counts a call and finds the netlink part of the grant.
+    fn netlink(&self) -> Result<&NetlinkGrant, Failure> {
+        self.count()?;
+        if self.mode == Mode::Pure {
+            return Err(failure(
+                FailureCode::Denied,
+                "describe, watches, validate and diff are pure: they may call no capability",
+            ));
+        }
+        self.grant.netlink.as_ref().ok_or_else(|| {
+            self.refuse(failure(
+                FailureCode::Denied,
+                format!("plugin {} has no grant for netlink; the operator writes one as [plugins.{}.grant.netlink]", self.plugin, self.plugin),
+            ))
+        })
+    }
+
+    fn count(&self) -> Result<(), Failure> {
+        self.calls_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .map(drop)
+            .map_err(|_| {
+                failure(
+                    FailureCode::Limit,
+                    "the plugin made more calls to the host than its limit `host-calls` allows",
+                )
+            })
+    }
+
+    /// The answer of a capability that this host was built without.
+    pub fn without(&self, capability: &str) -> Failure {
+        failure(
+            FailureCode::Unsupported,
+            format!("this version of op-dbus does not lend {capability} yet"),
+        )
+    }
+
+    /// Tells how far the plugin has come.
+    pub fn progress(&self, done: u32, total: u32) {
+        self.recorder.progress(&self.plugin, done, total);
+    }
+
+    /// Notes a denial on its way to the plugin.
+    fn refuse(&self, failure: Failure) -> Failure {
+        if failure.code == FailureCode::Denied {
+            self.recorder.denied(&self.plugin, &failure);
+        }
+        failure
+    }
+
+    /// Links that match one of the selectors, as far as the plugin may see them.
+    ///
+    /// # Errors
+    /// `denied` without a netlink grant; else what the backend says.
+    pub async fn links(&self, selectors: &[LinkSelector]) -> Result<Vec<Link>, Failure> {
+        let grant = self.netlink()?;
+        let links = self.backends.kernel.links(selectors).await?;
+        if grant.covers_all_links() {
+            return Ok(links);
+        }
+        Ok(links
+            .into_iter()
+            .filter_map(|link| netlink::show_link(grant, link))
+            .collect())
+    }
+
+    /// Addresses of these links, or of all that the plugin may see.
+    ///
+    /// # Errors
+    /// As [`Gate::links`].
+    pub async fn addresses(&self, links: &[String]) -> Result<Vec<Address>, Failure> {
+        let grant = self.netlink()?;
+        let mut found = self.backends.kernel.addresses(links).await?;
+        found.retain(|address| netlink::sees(grant, &address.link));
+        Ok(found)
+    }
+
+    /// Routes within a scope, as far as the plugin may see them.
+    ///
+    /// # Errors
+    /// As [`Gate::links`].
+    pub async fn routes(&self, within: &RouteScope) -> Result<Vec<Route>, Failure> {
+        let grant = self.netlink()?;
+        let mut found = self.backends.kernel.routes(within).await?;
+        found.retain(|route| netlink::sees_route(grant, route));
+        Ok(found)
+    }
+
+    /// Routing rules, as far as the plugin may see them.
+    ///
+    /// # Errors
+    /// As [`Gate::links`].
+    pub async fn rules(&self, families: &[Family]) -> Result<Vec<Rule>, Failure> {
+        let grant = self.netlink()?;
+        let mut found = self.backends.kernel.rules(families).await?;
+        found.retain(|rule| netlink::sees_rule(grant, rule));
+        Ok(found)
+    }
+
+    /// Neighbour entries on these links, or on all that the plugin may see.
+    ///
+    /// # Errors
+    /// As [`Gate::links`].
+    pub async fn neighbours(&self, links: &[String]) -> Result<Vec<Neighbour>, Failure> {
+        let grant = self.netlink()?;
+        let mut found = self.backends.kernel.neighbours(links).await?;
+        found.retain(|neighbour| netlink::sees_neighbour(grant, neighbour));
+        Ok(found)
+    }
+
+    /// Bridge VLANs on these links, or on all that the plugin may see.
+    ///
+    /// # Errors
+    /// As [`Gate::links`].
+    pub async fn bridge_vlans(&self, links: &[String]) -> Result<Vec<BridgeVlan>, Failure> {
+        let grant = self.netlink()?;
+        let mut found = self.backends.kernel.bridge_vlans(links).await?;
+        found.retain(|vlan| netlink::sees(grant, &vlan.link));
+        Ok(found)
+    }
+
+    /// Carries out requests: checks each against the grant, lets the recorder note what they touch, sends those that are covered.
+    pub async fn execute(&self, requests: Vec<Request>) -> Vec<Result<(), Failure>> {
+        match self.check(&requests).await {
+            Err(failure) => requests.iter().map(|_| Err(failure.clone())).collect(),
+            Ok(refused) if refused.is_empty() => self.send(&requests).await,
+            Ok(mut refused) => {
+                let covered: Vec<_> = requests
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(number, _)| !refused.contains_key(number))
+                    .map(|(_, request)| request)
+                    .collect();
+                let mut answers = self.send(&covered).await.into_iter();
+                (0..refused.len() + covered.len())
+                    .map(|number| match refused.remove(&number) {
+                        Some(failure) => Err(failure),
+                        None => answers
+                            .next()
+                            .expect("an answer for each request that was sent"),
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// The requests, by number, that the grant does not cover.
+    async fn check(&self, requests: &[Request]) -> Result<HashMap<usize, Failure>, Failure> {
+        let netlink = self.netlink()?;
+        if self.mode == Mode::Read {
+            return Err(failure(
+                FailureCode::Denied,
+                "query, verify and checkpoint may read only; changes belong into apply and rollback",
+            ));
+        }
+        let mut real = HashMap::new();
+        if !netlink.covers_all_links() {
+            let selectors: Vec<_> = netlink::names(requests)
+                .into_iter()
+                .map(|name| LinkSelector::Name(name.to_owned()))
+                .collect();
+            if !selectors.is_empty() {
+                for link in self.backends.kernel.links(&selectors).await? {
+                    for alternative in link.alternative_names {
+                        real.insert(alternative, link.name.clone());
+                    }
+                    real.insert(link.name.clone(), link.name);
+                }
+            }
+        }
+        let check = netlink::Check {
+            grant: &self.grant,
+            netlink,
+            real: &real,
+        };
+        let refused = requests.iter().enumerate().filter_map(|(number, request)| {
+            check
+                .request(request)
+                .err()
+                .map(|failure| (number, self.refuse(failure)))
+        });
+        Ok(refused.collect())
+    }
+
+    async fn send(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
+        if requests.is_empty() {
+            return Vec::new();
+        }
+        if self.mode == Mode::Rehearse {
+            self.recorder.rehearsed_netlink(&self.plugin, requests);
+            return requests.iter().map(|_| Ok(())).collect();
+        }
+        let kernel = &*self.backends.kernel;
+        match self
+            .recorder
+            .before_netlink(&self.plugin, kernel, requests)
+            .await
+        {
+            Ok(()) => kernel.execute(requests).await,
+            Err(failure) => requests.iter().map(|_| Err(failure.clone())).collect(),
+        }
+    }
+}

@@ -1,1 +1,9 @@
-//! Plugins: engine, loader, and one bounded actor per Store.
+//! Plugins: the engine they share, how they are loaded, and one bounded actor per Store.
+
+pub mod builtin;
+pub mod cache;
+pub mod engine;
+pub mod failure;
+pub mod instance;
+pub mod limits;
+pub mod loader;

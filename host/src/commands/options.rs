@@ -1,0 +1,44 @@
+//! Options that every verb takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::output::color::Choice;
+
+/// Which plugin looks after the network when the operator does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NetworkPlugin {
+    /// NetworkManager if it owns its name on the bus, netlink otherwise.
+    Auto,
+    /// The plugin `networkmanager`.
+    Nm,
+    /// The plugin `net`.
+    Netlink,
+}
+
+/// Options that every verb takes.
+#[derive(Args)]
+pub struct Options {
+    /// Network namespace to work in: a name as in `ip netns`, or a path
+    #[arg(long, global = true, value_name = "NAME")]
+    pub netns: Option<String>,
+    /// Where journal, checkpoints and audit log are kept
+    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/op-dbus", env = "OP_DBUS_STATE_DIR")]
+    pub state_dir: PathBuf,
+    /// Where compiled plugins are kept
+    #[arg(long, global = true, value_name = "DIR", default_value = "/var/cache/op-dbus", env = "OP_DBUS_CACHE_DIR")]
+    pub cache_dir: PathBuf,
+    /// Where secrets are read from: files that only their owner may read
+    #[arg(long, global = true, value_name = "DIR", default_value = "/etc/op-dbus/secrets", env = "OP_DBUS_SECRETS_DIR")]
+    pub secrets_dir: PathBuf,
+    /// Colours in the output
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub color: Option<Choice>,
+    /// Tell more of what happens; twice for all
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Print how long each phase took, as one line of JSON on standard error
+    #[arg(long, global = true, hide = true)]
+    pub timings: bool,
+}

@@ -1,0 +1,64 @@
+//! `op-dbus query`: what is.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::value::RawValue;
+
+use super::options::Options;
+use super::session::Session;
+use crate::output::{json, tree};
+use crate::plugin::builtin::Builtin;
+use crate::transaction::book::Book;
+
+/// Show what is.
+#[derive(Args)]
+pub struct Query {
+    /// Only this plugin's state
+    #[arg(long, value_name = "PLUGIN")]
+    plugin: Option<String>,
+    /// Only these interfaces, whole; implies the plugin `net`
+    #[arg(long, value_name = "NAME")]
+    interface: Vec<String>,
+    /// Print JSON: a state file with what is only read beside it
+    #[arg(long)]
+    json: bool,
+}
+
+impl Query {
+    pub(super) async fn run(
+        &self,
+        options: &Options,
+        builtins: &[Builtin],
+    ) -> anyhow::Result<ExitCode> {
+        let started = Instant::now();
+        let session = Session::open(options, builtins).await?;
+        session.timing("open", started);
+        let interfaces: Vec<_> =
+            self.interface.iter().map(|name| serde_json::json!({ "name": name })).collect();
+        let (plugin, within) = if interfaces.is_empty() {
+            (self.plugin.as_deref(), None)
+        } else {
+            let within = serde_json::json!({ "interfaces": interfaces });
+            (Some(self.plugin.as_deref().unwrap_or("net")), Some(within.to_string()))
+        };
+        let book = Arc::new(Book::reading());
+        let mut sections = BTreeMap::new();
+        for plugin in session.plugins(plugin)? {
+            let asked = Instant::now();
+            let state = session.caller(&plugin, book.clone()).query(within.as_ref()).await?;
+            session.timing("query", asked);
+            sections.insert(plugin.name, RawValue::from_string(state)?);
+        }
+        if self.json {
+            json::print(&json::Query::new(sections))?;
+        } else {
+            super::print(&tree::state(&sections, options.style())?)?;
+        }
+        session.timing("total", started);
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,205 @@
+//! What a verb works with: plugins, backends, the state directory.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+use super::options::Options;
+use crate::backends::netlink::Netlink;
+use crate::contract::types::Secret;
+use crate::gate::{Backends, Recorder};
+use crate::plugin::builtin::Builtin;
+use crate::plugin::cache::Cache;
+use crate::plugin::instance::Caller;
+use crate::plugin::loader::Plugin;
+use crate::secrets::SecretStore;
+use crate::state_file::nearest::nearest;
+use crate::state_file::{Problem, Problems, Section, StateFile};
+use crate::transaction::plan::{self, Part};
+use crate::transaction::state_dir::{Namespace, StateDir};
+
+/// What a verb works with.
+pub struct Session<'a> {
+    options: &'a Options,
+    builtins: &'a [Builtin],
+    cache: Cache,
+    /// Where calls of plugins go.
+    pub backends: Backends,
+    /// The kernel itself, for events.
+    pub kernel: Arc<Netlink>,
+    secrets: Arc<SecretStore>,
+    /// The network namespace that it works in.
+    pub namespace: Namespace,
+}
+
+impl<'a> Session<'a> {
+    /// Connects to the backends.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered or a backend not be reached.
+    pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
+        let netns = options.netns.as_deref();
+        let namespace = crate::backends::netlink::namespace::within(netns, Namespace::current)?
+            .context("the network namespace cannot be told")?;
+        let mut directories = vec![options.secrets_dir.clone()];
+        directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        let escrow = options.state_dir.join("secrets");
+        // Who may not write there can still look: fingerprints then hold for this process alone.
+        let secrets = SecretStore::open(directories.clone(), Some(escrow))
+            .or_else(|_| SecretStore::open(directories, None))?;
+        let secrets = Arc::new(secrets);
+        let kernel = Arc::new(
+            Netlink::open(netns, secrets.clone()).await.map_err(crate::plugin::failure::to_error)?,
+        );
+        Ok(Self {
+            options,
+            builtins,
+            cache: Cache::new(Some(options.cache_dir.clone())),
+            backends: Backends { kernel: kernel.clone() },
+            kernel,
+            secrets,
+            namespace,
+        })
+    }
+
+    /// The state directory of the namespace.
+    ///
+    /// # Errors
+    /// When it cannot be made or is not private.
+    pub fn state_dir(&self) -> anyhow::Result<StateDir> {
+        Ok(StateDir::open(&self.options.state_dir, self.namespace.clone())?)
+    }
+
+    /// Names of all plugins that can be loaded.
+    pub fn plugin_names(&self) -> Vec<&'static str> {
+        self.builtins.iter().map(|builtin| builtin.name).collect()
+    }
+
+    /// Loads one plugin.
+    ///
+    /// # Errors
+    /// When there is none of that name, naming the nearest; when it does not load.
+    pub fn plugin(&self, name: &str) -> anyhow::Result<Plugin> {
+        let started = Instant::now();
+        let Some(builtin) = self.builtins.iter().find(|builtin| builtin.name == name) else {
+            let names = self.plugin_names();
+            match nearest(name, names.iter().copied()) {
+                Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
+                None => bail!("there is no plugin {name:?}; there are: {}", names.join(", ")),
+            }
+        };
+        let plugin = builtin.load(&self.cache)?;
+        self.timing("load", started);
+        Ok(plugin)
+    }
+
+    /// Loads the named plugin, or all.
+    ///
+    /// # Errors
+    /// As [`Session::plugin`].
+    pub fn plugins(&self, name: Option<&str>) -> anyhow::Result<Vec<Plugin>> {
+        match name {
+            Some(name) => Ok(vec![self.plugin(name)?]),
+            None => self.plugin_names().iter().map(|name| self.plugin(name)).collect(),
+        }
+    }
+
+    /// Ways to call a plugin, on behalf of `recorder`.
+    pub fn caller<'p>(&self, plugin: &'p Plugin, recorder: Arc<dyn Recorder>) -> Caller<'p> {
+        Caller { plugin, backends: self.backends.clone(), recorder }
+    }
+
+    /// Loads the plugins that a state file has sections for.
+    ///
+    /// # Errors
+    /// A section without a plugin is shown at its place.
+    pub fn plugins_of(&self, file: &StateFile) -> anyhow::Result<Vec<Plugin>> {
+        let mut problems = Vec::new();
+        for (name, section) in &file.plugins {
+            let names = self.plugin_names();
+            if !names.contains(&name.as_str()) {
+                let problem = Problem::at(
+                    section.name_place(),
+                    format!("there is no plugin {name:?}"),
+                );
+                problems.push(match nearest(name, names.iter().copied()) {
+                    Some(near) => problem.help(format!("did you mean {near:?}?")),
+                    None => problem.help(format!("there are: {}", names.join(", "))),
+                });
+            }
+        }
+        reject(Problems::new(file.source.clone(), problems, 0))?;
+        file.plugins.iter().map(|(name, _)| self.plugin(name)).collect()
+    }
+
+    /// Checks the sections of a state file, first against their schemas, then by the plugins themselves, and computes the steps.
+    ///
+    /// # Errors
+    /// Whatever is wrong in the file, all of it, each at its place; what a plugin or a backend answers.
+    pub async fn plan<'p>(
+        &self,
+        file: &StateFile,
+        plugins: &'p [Plugin],
+        recorder: Arc<dyn Recorder>,
+    ) -> anyhow::Result<Vec<Part<'p>>> {
+        let mut ready = Vec::new();
+        for ((name, section), plugin) in file.plugins.iter().zip(plugins) {
+            let caller = self.caller(plugin, recorder.clone());
+            let description = caller.describe().await?;
+            reject(crate::state_file::schema::check(name, section, &description.schema)?)?;
+            let desired = self.desired(section)?;
+            let found = caller.validate(&desired).await?;
+            let problems = found
+                .into_iter()
+                .map(|problem| Problem::at(section.nearest_place(&problem.path), problem.message))
+                .collect();
+            reject(Problems::new(section.source().clone(), problems, 0))?;
+            ready.push((caller, desired));
+        }
+        let mut parts = Vec::new();
+        for (caller, desired) in ready {
+            parts.push(plan::part(caller, desired).await?);
+        }
+        Ok(parts)
+    }
+
+    /// The section as the plugin gets it: references to secrets carry fingerprints.
+    fn desired(&self, section: &Section) -> anyhow::Result<String> {
+        section.json_with_fingerprints(|place| {
+            let secret = Secret { name: Some(place.name.clone()), fingerprint: None };
+            match self.secrets.reveal(&secret) {
+                Ok(text) => Ok(self.secrets.fingerprint(&text)),
+                Err(failure) => {
+                    let problem = Problem::at(place.span, failure.message);
+                    Err(reject(Problems::new(section.source().clone(), vec![problem], 0)).unwrap_err())
+                }
+            }
+        })
+    }
+
+    /// Writes what was masked so far into the escrow, so that a later rollback can put it back.
+    ///
+    /// # Errors
+    /// When the escrow cannot be written.
+    pub fn keep_secrets(&self) -> anyhow::Result<()> {
+        self.secrets.keep().context("the escrow of secrets cannot be written")
+    }
+
+    /// With `--timings`: how long a phase took.
+    pub fn timing(&self, phase: &str, since: Instant) {
+        if self.options.timings {
+            eprintln!("{{\"phase\":\"{phase}\",\"ms\":{:.3}}}", since.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+}
+
+/// Problems in a state file, to be shown with their lines.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Rejected(pub Problems);
+
+/// Fails if there are problems.
+fn reject(problems: Problems) -> anyhow::Result<()> {
+    if problems.is_empty() { Ok(()) } else { Err(Rejected(problems).into()) }
+}

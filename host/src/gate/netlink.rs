@@ -1,0 +1,372 @@
+//! Netlink calls against a grant: which names, networks and tables a request concerns, and whether the grant covers them.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use super::grant::{Grant, NetlinkGrant};
+use super::pattern::any_matches;
+use crate::contract::netlink::{
+    Address, ControllerChange, Kind, Link, Neighbour, Request, Route, Rule, RuleAction,
+};
+use crate::contract::types::{Failure, FailureCode, Secret};
+
+/// A refusal, with what would have to be granted.
+fn denied(what: &str, key: &str, value: &str) -> Failure {
+    Failure {
+        code: FailureCode::Denied,
+        message: format!(
+            "the grant does not cover {what} {value:?}; to allow it, the operator adds it to netlink.{key}"
+        ),
+        backend: None,
+    }
+}
+
+fn invalid(message: String) -> Failure {
+    Failure {
+        code: FailureCode::Invalid,
+        message,
+        backend: None,
+    }
+}
+
+/// Names that the request concerns.
+#[derive(Default)]
+struct Concerns<'a> {
+    /// Links that it changes, creates, names, or hangs something from.
+    changes: Vec<&'a str>,
+    /// Links that it stacks another one on.
+    parents: Vec<&'a str>,
+    /// Links that it only mentions.
+    mentions: Vec<&'a str>,
+}
+
+fn parent(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::Vlan(vlan) => vlan.parent.as_deref(),
+        Kind::Vxlan(vxlan) => vxlan.parent.as_deref(),
+        Kind::Gre(t) | Kind::Gretap(t) | Kind::Ip6gre(t) | Kind::Ip6gretap(t) => {
+            t.parent.as_deref()
+        }
+        Kind::Ipip(t) | Kind::Sit(t) | Kind::Ip6tnl(t) => t.parent.as_deref(),
+        Kind::Macvlan(m) | Kind::Macvtap(m) => m.parent.as_deref(),
+        Kind::Ipvlan(ipvlan) => ipvlan.parent.as_deref(),
+        _ => None,
+    }
+}
+
+impl<'a> Concerns<'a> {
+    fn kind(&mut self, kind: &'a Kind) {
+        self.parents.extend(parent(kind));
+        match kind {
+            Kind::Veth(veth) => self.changes.extend(veth.peer.as_deref()),
+            Kind::Bond(bond) => {
+                self.changes
+                    .extend(bond.primary.as_deref().filter(|name| !name.is_empty()));
+            }
+            _ => {}
+        }
+    }
+
+    fn controller(&mut self, change: &'a ControllerChange) {
+        if let ControllerChange::Attach(name) = change {
+            self.changes.push(name);
+        }
+    }
+
+    fn of(request: &'a Request) -> Self {
+        let mut concerns = Self::default();
+        match request {
+            Request::CreateLink(spec) => {
+                concerns.changes.push(&spec.name);
+                concerns
+                    .changes
+                    .extend(spec.alternative_names.iter().map(String::as_str));
+                concerns.kind(&spec.kind);
+                concerns.controller(&spec.settings.controller);
+            }
+            Request::ChangeLink(change) => {
+                concerns.changes.push(&change.link);
+                concerns.changes.extend(change.new_name.as_deref());
+                change.kind.iter().for_each(|kind| concerns.kind(kind));
+                concerns.controller(&change.settings.controller);
+            }
+            Request::DeleteLink(name) => concerns.changes.push(name),
+            Request::AddAlternativeName(name) | Request::DeleteAlternativeName(name) => {
+                concerns
+                    .changes
+                    .extend([name.link.as_str(), name.name.as_str()]);
+            }
+            Request::PutAddress(address) | Request::DeleteAddress(address) => {
+                concerns.changes.push(&address.link);
+            }
+            Request::AddRoute(route) | Request::PutRoute(route) | Request::DeleteRoute(route) => {
+                concerns
+                    .changes
+                    .extend(route.next_hops.iter().filter_map(|hop| hop.link.as_deref()));
+            }
+            Request::AddRule(rule) | Request::DeleteRule(rule) => {
+                concerns.mentions.extend(rule.input_link.as_deref());
+                concerns.mentions.extend(rule.output_link.as_deref());
+            }
+            Request::PutNeighbour(neighbour) | Request::DeleteNeighbour(neighbour) => {
+                concerns.changes.push(&neighbour.link);
+            }
+            Request::PutBridgeVlan(vlan) | Request::DeleteBridgeVlan(vlan) => {
+                concerns.changes.push(&vlan.link);
+            }
+        }
+        concerns
+    }
+}
+
+/// Every link name that the requests mention; the gate looks them up, so that a grant is held against the kernel's own names.
+pub fn names(requests: &[Request]) -> HashSet<&str> {
+    requests
+        .iter()
+        .flat_map(|request| {
+            let Concerns {
+                changes,
+                parents,
+                mentions,
+            } = Concerns::of(request);
+            changes.into_iter().chain(parents).chain(mentions)
+        })
+        .collect()
+}
+
+/// Secrets that the request asks the host to put in place.
+pub fn secrets(request: &Request) -> Vec<&Secret> {
+    let kind = match request {
+        Request::CreateLink(spec) => Some(&spec.kind),
+        Request::ChangeLink(change) => change.kind.as_ref(),
+        _ => None,
+    };
+    let Some(Kind::Wireguard(wireguard)) = kind else {
+        return Vec::new();
+    };
+    let peers = wireguard
+        .peers
+        .iter()
+        .flatten()
+        .filter_map(|peer| peer.preshared_key.as_ref());
+    wireguard.private_key.iter().chain(peers).collect()
+}
+
+/// A grant, held against requests; `real` tells the kernel's own name of a link that is there.
+pub struct Check<'a> {
+    /// The whole grant, for its secrets.
+    pub grant: &'a Grant,
+    /// Its netlink part.
+    pub netlink: &'a NetlinkGrant,
+    /// From names and alternative names to the names that the kernel lists.
+    pub real: &'a HashMap<String, String>,
+}
+
+impl Check<'_> {
+    /// Whether the grant covers a request whole.
+    ///
+    /// # Errors
+    /// `denied`, with what would have to be granted; `invalid` for an address that is none.
+    pub fn request(&self, request: &Request) -> Result<(), Failure> {
+        let concerns = Concerns::of(request);
+        for name in concerns.changes {
+            self.changes(name)?;
+        }
+        for name in concerns.parents {
+            let real = self.real(name);
+            if !any_matches(&self.netlink.change, real) && !any_matches(&self.netlink.parents, real)
+            {
+                return Err(denied("stacking a link on", "parents", real));
+            }
+        }
+        for name in concerns.mentions {
+            if !sees(self.netlink, self.real(name)) {
+                return Err(denied("the link", "see", name));
+            }
+        }
+        for secret in secrets(request) {
+            // A fingerprint alone refers to what the plugin was shown; a name must be granted.
+            if let Some(name) = &secret.name
+                && !any_matches(&self.grant.secrets, name)
+            {
+                return Err(denied("the secret", "secrets (beside netlink)", name));
+            }
+        }
+        match request {
+            Request::CreateLink(spec) => {
+                let kind = kind_name(&spec.kind);
+                if !any_matches(&self.netlink.kinds, kind) {
+                    return Err(denied("creating links of the kind", "kinds", kind));
+                }
+                Ok(())
+            }
+            Request::PutAddress(address) | Request::DeleteAddress(address) => self.address(address),
+            Request::AddRoute(route) | Request::PutRoute(route) | Request::DeleteRoute(route) => {
+                self.route(route)
+            }
+            Request::AddRule(rule) | Request::DeleteRule(rule) => self.rule(rule),
+            Request::PutNeighbour(neighbour) | Request::DeleteNeighbour(neighbour) => {
+                self.network(&neighbour.address, None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn real<'n>(&'n self, name: &'n str) -> &'n str {
+        self.real.get(name).map_or(name, String::as_str)
+    }
+
+    /// The name as it was written and the link that it leads to must both be covered.
+    fn changes(&self, name: &str) -> Result<(), Failure> {
+        let real = self.real(name);
+        if any_matches(&self.netlink.change, real)
+            && (real != name || any_matches(&self.netlink.change, name))
+        {
+            Ok(())
+        } else {
+            Err(denied("changes to the link", "change", real))
+        }
+    }
+
+    fn network(&self, address: &str, length: Option<u8>) -> Result<(), Failure> {
+        let parsed: IpAddr = address
+            .parse()
+            .map_err(|_| invalid(format!("{address:?} is no IP address")))?;
+        let longest = if parsed.is_ipv4() { 32 } else { 128 };
+        let length = length.unwrap_or(longest);
+        if self
+            .netlink
+            .networks
+            .iter()
+            .any(|network| network.contains(parsed, length))
+        {
+            Ok(())
+        } else {
+            Err(denied(
+                "the network",
+                "networks",
+                &format!("{address}/{length}"),
+            ))
+        }
+    }
+
+    fn address(&self, address: &Address) -> Result<(), Failure> {
+        self.network(&address.address, None)?;
+        address
+            .peer
+            .iter()
+            .try_for_each(|peer| self.network(peer, None))
+    }
+
+    fn route(&self, route: &Route) -> Result<(), Failure> {
+        self.table(route.table)?;
+        self.network(&route.destination.address, Some(route.destination.length))
+    }
+
+    fn rule(&self, rule: &Rule) -> Result<(), Failure> {
+        if !self.netlink.rules {
+            return Err(denied("routing rules", "rules", "true"));
+        }
+        match rule.action {
+            RuleAction::Lookup(table) if !rule.l3mdev => self.table(table),
+            _ => Ok(()),
+        }
+    }
+
+    fn table(&self, table: u32) -> Result<(), Failure> {
+        if self
+            .netlink
+            .tables
+            .iter()
+            .any(|range| range.contains(table))
+        {
+            Ok(())
+        } else {
+            Err(denied("the routing table", "tables", &table.to_string()))
+        }
+    }
+}
+
+/// Whether reads show a link.
+pub fn sees(grant: &NetlinkGrant, name: &str) -> bool {
+    any_matches(&grant.see, name) || any_matches(&grant.change, name)
+}
+
+/// A link as the grant shows it: hidden relations are absent. `None` for a hidden link.
+pub fn show_link(grant: &NetlinkGrant, mut link: Link) -> Option<Link> {
+    if !sees(grant, &link.name) {
+        return None;
+    }
+    let hide = |name: &mut Option<String>| {
+        if name.as_deref().is_some_and(|name| !sees(grant, name)) {
+            *name = None;
+        }
+    };
+    hide(&mut link.controller);
+    match &mut link.kind {
+        Kind::Veth(veth) => hide(&mut veth.peer),
+        Kind::Vlan(vlan) => hide(&mut vlan.parent),
+        Kind::Vxlan(vxlan) => hide(&mut vxlan.parent),
+        Kind::Gre(t) | Kind::Gretap(t) | Kind::Ip6gre(t) | Kind::Ip6gretap(t) => {
+            hide(&mut t.parent)
+        }
+        Kind::Ipip(t) | Kind::Sit(t) | Kind::Ip6tnl(t) => hide(&mut t.parent),
+        Kind::Macvlan(m) | Kind::Macvtap(m) => hide(&mut m.parent),
+        Kind::Ipvlan(ipvlan) => hide(&mut ipvlan.parent),
+        _ => {}
+    }
+    Some(link)
+}
+
+/// Whether reads show a route: its table, and every link that it uses.
+pub fn sees_route(grant: &NetlinkGrant, route: &Route) -> bool {
+    grant.tables.iter().any(|range| range.contains(route.table))
+        && route
+            .next_hops
+            .iter()
+            .filter_map(|hop| hop.link.as_deref())
+            .all(|link| sees(grant, link))
+}
+
+/// Whether reads show a rule: every link that it mentions.
+pub fn sees_rule(grant: &NetlinkGrant, rule: &Rule) -> bool {
+    [&rule.input_link, &rule.output_link]
+        .into_iter()
+        .flatten()
+        .all(|link| sees(grant, link))
+}
+
+/// Whether reads show a neighbour: its link.
+pub fn sees_neighbour(grant: &NetlinkGrant, neighbour: &Neighbour) -> bool {
+    sees(grant, &neighbour.link)
+}
+
+/// The kernel's word for a kind.
+pub fn kind_name(kind: &Kind) -> &str {
+    match kind {
+        Kind::Ethernet => "ethernet",
+        Kind::Loopback => "loopback",
+        Kind::Dummy => "dummy",
+        Kind::Ifb => "ifb",
+        Kind::Veth(_) => "veth",
+        Kind::Bridge(_) => "bridge",
+        Kind::Bond(_) => "bond",
+        Kind::Vlan(_) => "vlan",
+        Kind::Vxlan(_) => "vxlan",
+        Kind::Geneve(_) => "geneve",
+        Kind::Gre(_) => "gre",
+        Kind::Gretap(_) => "gretap",
+        Kind::Ip6gre(_) => "ip6gre",
+        Kind::Ip6gretap(_) => "ip6gretap",
+        Kind::Ipip(_) => "ipip",
+        Kind::Sit(_) => "sit",
+        Kind::Ip6tnl(_) => "ip6tnl",
+        Kind::Vrf(_) => "vrf",
+        Kind::Macvlan(_) => "macvlan",
+        Kind::Macvtap(_) => "macvtap",
+        Kind::Ipvlan(_) => "ipvlan",
+        Kind::Tun(_) => "tun",
+        Kind::Wireguard(_) => "wireguard",
+        Kind::Other(name) => name,
+    }
+}

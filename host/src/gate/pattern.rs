@@ -1,0 +1,114 @@
+//! Patterns over names, as grants use them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A pattern over a whole name: `*` stands for any run of characters, `?` for one; all else, case included, for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// The pattern that this text says.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether the whole name fits.
+    pub fn matches(&self, name: &str) -> bool {
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (mut p, mut n) = (0, 0);
+        // Where to go on when the present reading of the last `*` fails: it takes one byte more.
+        let mut retry = None;
+        while n < name.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    retry = Some((p, n));
+                    p += 1;
+                }
+                Some(&byte) if byte == b'?' || byte == name[n] => {
+                    p += 1;
+                    n += 1;
+                }
+                _ => match retry {
+                    Some((star, from)) => {
+                        retry = Some((star, from + 1));
+                        p = star + 1;
+                        n = from + 1;
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern[p..].iter().all(|&byte| byte == b'*')
+    }
+
+    /// Whether every name fits.
+    pub fn is_any(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether one of the patterns fits.
+pub fn any_matches(patterns: &[Pattern], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn matches_whole_names_only() {
+        for (pattern, name, fits) in [
+            ("ten1-*", "ten1-br0", true),
+            ("ten1-*", "ten1-", true),
+            ("ten1-*", "xten1-br0", false),
+            ("eth?", "eth0", true),
+            ("eth?", "eth10", false),
+            ("*a*b*", "xxaxxbxx", true),
+            ("*a*b*", "xxbxxaxx", false),
+            ("ETH0", "eth0", false),
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(
+                Pattern::new(pattern).matches(name),
+                fits,
+                "{pattern:?} on {name:?}"
+            );
+        }
+    }
+
+    /// The plain definition, exponential but obviously right.
+    fn oracle(pattern: &[u8], name: &[u8]) -> bool {
+        match (pattern, name) {
+            ([], []) => true,
+            ([b'*', rest @ ..], _) => {
+                oracle(rest, name) || (!name.is_empty() && oracle(pattern, &name[1..]))
+            }
+            ([b'?', rest @ ..], [_, tail @ ..]) => oracle(rest, tail),
+            ([byte, rest @ ..], [first, tail @ ..]) => byte == first && oracle(rest, tail),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(pattern in "[ab*?]{0,6}", name in "[ab]{0,8}") {
+            prop_assert_eq!(
+                Pattern::new(pattern.as_str()).matches(&name),
+                oracle(pattern.as_bytes(), name.as_bytes())
+            );
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `log`: words for the operator.
+
+use super::Ctx;
+use crate::contract::log::{Host, Level};
+
+/// How much one call into a plugin may still log.
+#[derive(Debug)]
+pub struct LogBudget {
+    /// Name and version, in front of every line.
+    pub plugin: String,
+    /// Lines left.
+    pub lines: u32,
+    /// Bytes of a line; the rest is cut off.
+    pub line_length: usize,
+    /// Lines that were dropped.
+    pub dropped: u64,
+}
+
+impl LogBudget {
+    fn take(&mut self, message: &str) -> Option<String> {
+        match self.lines.checked_sub(1) {
+            Some(left) => self.lines = left,
+            None => {
+                self.dropped += 1;
+                return None;
+            }
+        }
+        let mut end = message.len().min(self.line_length);
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        let cut = if end < message.len() { "…" } else { "" };
+        Some(format!("{}: {}{cut}", self.plugin, escape(&message[..end])))
+    }
+}
+
+impl Drop for LogBudget {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            tracing::warn!("{}: {} more lines were dropped", self.plugin, self.dropped);
+        }
+    }
+}
+
+/// Control characters as `\u{1b}` and the like: a plugin must not move the operator's cursor or forge a line.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+impl Host for Ctx {
+    async fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        if let Some(line) = self.log.take(&message) {
+            match level {
+                Level::Trace => tracing::trace!(target: "plugin", "{line}"),
+                Level::Debug => tracing::debug!(target: "plugin", "{line}"),
+                Level::Info => tracing::info!(target: "plugin", "{line}"),
+                Level::Warn => tracing::warn!(target: "plugin", "{line}"),
+                Level::Error => tracing::error!(target: "plugin", "{line}"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn progress(&mut self, done: u32, total: u32) -> wasmtime::Result<()> {
+        self.gate.progress(done, total);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_cut_and_escaped() {
+        let mut budget = LogBudget {
+            plugin: "net 0.1.0".into(),
+            lines: 2,
+            line_length: 5,
+            dropped: 0,
+        };
+        assert_eq!(
+            budget.take("\x1b[2Jx\0").unwrap(),
+            "net 0.1.0: \\u{1b}[2Jx…"
+        );
+        assert_eq!(budget.take("ääää").unwrap(), "net 0.1.0: ää…");
+        assert_eq!(budget.take("more"), None);
+        assert_eq!(budget.dropped, 1);
+        budget.dropped = 0;
+    }
+}

@@ -1,0 +1,70 @@
+//! The plugins that the host carries with it.
+
+use wasmtime::component::Component;
+
+use super::cache::Cache;
+use super::engine::engine;
+use super::failure::PluginError;
+use super::limits::Limits;
+use super::loader::{Plugin, digest};
+use crate::gate::grant::{Grant, NetlinkGrant};
+
+/// A component that is part of the program.
+pub struct Builtin {
+    /// The key of its section in a state file.
+    pub name: &'static str,
+    /// The component.
+    pub wasm: &'static [u8],
+    /// Its compiled code, where the program was built with it.
+    pub compiled: Option<&'static [u8]>,
+}
+
+/// What built-in plugins are granted: all of what they are for.
+fn grant(name: &str) -> Grant {
+    match name {
+        "net" => Grant {
+            netlink: Some(NetlinkGrant::everything()),
+            secrets: vec![crate::gate::pattern::Pattern::new("*")],
+        },
+        _ => Grant::default(),
+    }
+}
+
+impl Builtin {
+    /// Loads it: from the code that was compiled ahead, else through the cache.
+    ///
+    /// # Errors
+    /// When the component does not fit the contract.
+    pub fn load(&self, cache: &Cache) -> Result<Plugin, PluginError> {
+        let ahead = self.compiled.and_then(|code| {
+            // SAFETY: the code is part of this program, made by its own build from the component beside it. A build for another engine is
+            // refused by `deserialize` itself.
+            unsafe { Component::deserialize(engine(), code) }.ok()
+        });
+        let digest = digest(self.wasm);
+        let component = match ahead {
+            Some(component) => component,
+            None => cache
+                .component(self.wasm, &digest)
+                .map_err(|error| PluginError::Load {
+                    plugin: self.name.into(),
+                    reason: format!("{error:#}"),
+                })?,
+        };
+        Plugin::new(
+            self.name,
+            digest,
+            &component,
+            grant(self.name),
+            Limits::default(),
+        )
+    }
+
+    /// The compiled code, for building it into the program.
+    ///
+    /// # Errors
+    /// When the component cannot be compiled.
+    pub fn compile(&self) -> wasmtime::Result<Vec<u8>> {
+        Component::new(engine(), self.wasm)?.serialize()
+    }
+}

@@ -1,0 +1,72 @@
+//! Why a call into a plugin failed.
+
+use std::time::Duration;
+
+use crate::contract::types::{BackendError, Failure};
+
+/// A failure of a plugin or of what it called; names phase, plugin and source.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// The component cannot be loaded.
+    #[error("plugin {plugin} cannot be loaded: {reason}")]
+    Load {
+        /// Its name in the configuration.
+        plugin: String,
+        /// What is wrong with it and the way out.
+        reason: String,
+    },
+    /// The guest trapped: a defect in it, or a limit that it ran into.
+    #[error("plugin {plugin} failed in {call}: {reason}")]
+    Trap {
+        /// Its name.
+        plugin: String,
+        /// The export that was called.
+        call: &'static str,
+        /// The trap, with the guest's own stack.
+        reason: String,
+    },
+    /// The call took longer than its limit.
+    #[error("plugin {plugin} did not finish {call} within {} s (its limit `deadline`)", .deadline.as_secs_f64())]
+    Deadline {
+        /// Its name.
+        plugin: String,
+        /// The export that was called.
+        call: &'static str,
+        /// The limit.
+        deadline: Duration,
+    },
+    /// The plugin answered with a failure of its own.
+    #[error("{plugin}: {}", describe(.failure))]
+    Answer {
+        /// Its name.
+        plugin: String,
+        /// The export that was called.
+        call: &'static str,
+        /// What it said.
+        failure: Failure,
+    },
+    /// The plugin answered with something that the contract does not allow.
+    #[error("plugin {plugin} broke the contract in {call}: {reason}")]
+    Contract {
+        /// Its name.
+        plugin: String,
+        /// The export that was called.
+        call: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+/// A failure in one line: what was tried, and the backend's own words where it has any.
+pub fn describe(failure: &Failure) -> String {
+    match &failure.backend {
+        Some(BackendError {
+            name,
+            text: Some(text),
+        }) => {
+            format!("{} ({name}: {text})", failure.message)
+        }
+        Some(BackendError { name, text: None }) => format!("{} ({name})", failure.message),
+        None => failure.message.clone(),
+    }
+}

@@ -1,0 +1,224 @@
+//! Calling a plugin: each call in a fresh instance, bounded in memory, time and what crosses.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::WasiCtx;
+
+use super::engine::{TICK, engine};
+use super::failure::PluginError;
+use super::limits::Meter;
+use super::loader::Plugin;
+use crate::contract::StatePlugin;
+use crate::contract::exports::op_dbus::plugin::state::{
+    Action, CheckpointData, Description, Guest, Mismatch, Outcome, Problem, Watch,
+};
+use crate::contract::types::{Failure, Json};
+use crate::gate::{Backends, Gate, Mode, Recorder};
+use crate::interfaces::{Ctx, LogBudget};
+
+/// A plugin together with what its calls reach.
+pub struct Caller<'a> {
+    /// The plugin.
+    pub plugin: &'a Plugin,
+    /// Where its calls go.
+    pub backends: Backends,
+    /// Who keeps book of what it does.
+    pub recorder: Arc<dyn Recorder>,
+}
+
+/// One export, called in a fresh instance: `call!(self, mode, name, method(arguments))`.
+macro_rules! call {
+    ($caller:expr, $mode:expr, $name:literal, $method:ident($($argument:expr),*)) => {{
+        let mut store = $caller.store($mode);
+        let deadline = $caller.plugin.limits.deadline;
+        let calling = async {
+            let instance = $caller.plugin.pre.instantiate_async(&mut store).await?;
+            exports(&instance).$method(&mut store $(, $argument)*).await
+        };
+        let result = tokio::time::timeout(deadline, calling).await;
+        $caller.judge($name, result, &mut store)
+    }};
+}
+
+fn exports(instance: &StatePlugin) -> &Guest {
+    instance.op_dbus_plugin_state()
+}
+
+impl Caller<'_> {
+    fn store(&self, mode: Mode) -> Store<Ctx> {
+        let limits = &self.plugin.limits;
+        let ctx = Ctx {
+            gate: Gate {
+                plugin: self.plugin.name.clone(),
+                grant: self.plugin.grant.clone(),
+                mode,
+                backends: self.backends.clone(),
+                recorder: self.recorder.clone(),
+                calls_left: AtomicU64::new(limits.host_calls),
+            },
+            meter: Meter::new(limits),
+            log: LogBudget {
+                plugin: self.plugin.name.clone(),
+                lines: limits.log_lines,
+                line_length: limits.log_line_length,
+                dropped: 0,
+            },
+            wasi: WasiCtx::builder().build(),
+            table: ResourceTable::new(),
+        };
+        let mut store = Store::new(engine(), ctx);
+        store.limiter(|ctx| &mut ctx.meter);
+        store.set_hostcall_fuel(limits.crossing);
+        store.set_epoch_deadline(ticks(limits.deadline));
+        store
+    }
+
+    /// Turns what a call came to into its answer, or into an error that says why there is none.
+    fn judge<T>(
+        &self,
+        call: &'static str,
+        result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+        store: &mut Store<Ctx>,
+    ) -> Result<T, PluginError> {
+        let plugin = self.plugin.name.clone();
+        let deadline = self.plugin.limits.deadline;
+        match result {
+            Ok(Ok(answer)) => Ok(answer),
+            Err(_) => Err(PluginError::Deadline {
+                plugin,
+                call,
+                deadline,
+            }),
+            Ok(Err(error)) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => {
+                Err(PluginError::Deadline {
+                    plugin,
+                    call,
+                    deadline,
+                })
+            }
+            Ok(Err(error)) => {
+                let reason = match store.data_mut().meter.refused.take() {
+                    Some(refused) => format!("{refused}; {error:#}"),
+                    None => format!("{error:#}"),
+                };
+                Err(PluginError::Trap {
+                    plugin,
+                    call,
+                    reason,
+                })
+            }
+        }
+    }
+
+    fn answer<T>(&self, call: &'static str, answer: Result<T, Failure>) -> Result<T, PluginError> {
+        answer.map_err(|failure| PluginError::Answer {
+            plugin: self.plugin.name.clone(),
+            call,
+            failure,
+        })
+    }
+
+    /// Who the plugin is.
+    ///
+    /// # Errors
+    /// `Trap` or `Deadline`. So in all calls; those whose export can fail give `Answer` as well.
+    pub async fn describe(&self) -> Result<Description, PluginError> {
+        call!(self, Mode::Pure, "describe", call_describe())
+    }
+
+    /// What means that the plugin's state may have drifted.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn watches(&self) -> Result<Vec<Watch>, PluginError> {
+        call!(self, Mode::Pure, "watches", call_watches())
+    }
+
+    /// What is wrong with a section beyond its schema.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn validate(&self, desired: &Json) -> Result<Vec<Problem>, PluginError> {
+        call!(self, Mode::Pure, "validate", call_validate(desired))
+    }
+
+    /// The current state.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn query(&self, within: Option<&Json>) -> Result<String, PluginError> {
+        let answer = call!(self, Mode::Read, "query", call_query(within))?;
+        self.answer("query", answer)
+    }
+
+    /// The steps from `current` to `desired`.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn diff(&self, current: &Json, desired: &Json) -> Result<Vec<Action>, PluginError> {
+        let answer = call!(self, Mode::Pure, "diff", call_diff(current, desired))?;
+        self.answer("diff", answer)
+    }
+
+    /// Carries out the steps, or with [`Mode::Rehearse`] only tells the recorder what they would send.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn apply(&self, mode: Mode, actions: &[Action]) -> Result<Vec<Outcome>, PluginError> {
+        let answer = call!(self, mode, "apply", call_apply(actions))?;
+        let outcomes = self.answer("apply", answer)?;
+        if outcomes.len() != actions.len() {
+            return Err(PluginError::Contract {
+                plugin: self.plugin.name.clone(),
+                call: "apply",
+                reason: format!("{} outcomes for {} actions", outcomes.len(), actions.len()),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// Where the system differs from the wish.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn verify(&self, desired: &Json) -> Result<Vec<Mismatch>, PluginError> {
+        let answer = call!(self, Mode::Read, "verify", call_verify(desired))?;
+        self.answer("verify", answer)
+    }
+
+    /// Notes what is.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn checkpoint(&self, within: Option<&Json>) -> Result<CheckpointData, PluginError> {
+        let answer = call!(self, Mode::Read, "checkpoint", call_checkpoint(within))?;
+        self.answer("checkpoint", answer)
+    }
+
+    /// Restores what a checkpoint noted.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn rollback(&self, to: &CheckpointData) -> Result<Vec<Outcome>, PluginError> {
+        let answer = call!(self, Mode::Change, "rollback", call_rollback(to))?;
+        self.answer("rollback", answer)
+    }
+
+    /// Frees what a backend keeps for a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Caller::describe`].
+    pub async fn release(&self, checkpoint: &CheckpointData) -> Result<(), PluginError> {
+        let answer = call!(self, Mode::Change, "release", call_release(checkpoint))?;
+        self.answer("release", answer)
+    }
+}
+
+/// The epochs that a deadline spans, rounded up.
+fn ticks(deadline: Duration) -> u64 {
+    u64::try_from(deadline.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX) + 1
+}

@@ -1,0 +1,70 @@
+//! From the bytes of a component to a plugin that can be called.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, Linker};
+
+use super::engine::engine;
+use super::failure::PluginError;
+use super::limits::Limits;
+use crate::contract::StatePluginPre;
+use crate::gate::grant::Grant;
+use crate::interfaces::{self, Ctx};
+
+/// A component that is ready to be instantiated, with what the operator says of it.
+pub struct Plugin {
+    /// The key of its section in a state file.
+    pub name: String,
+    /// SHA-256 of the component's bytes, in hexadecimal.
+    pub digest: String,
+    /// What it may reach.
+    pub grant: Arc<Grant>,
+    /// What it may use.
+    pub limits: Limits,
+    pub(super) pre: StatePluginPre<Ctx>,
+}
+
+/// SHA-256 in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl Plugin {
+    /// Links a compiled component against the contract.
+    ///
+    /// # Errors
+    /// `Load` when the component does not fit the contract: an export is missing, or it was built for another version.
+    pub fn new(
+        name: &str,
+        digest: String,
+        component: &Component,
+        grant: Grant,
+        limits: Limits,
+    ) -> Result<Self, PluginError> {
+        let load = |error: wasmtime::Error| PluginError::Load {
+            plugin: name.to_owned(),
+            reason: format!("{error:#}"),
+        };
+        let imports_wasi = component
+            .component_type()
+            .imports(engine())
+            .any(|(import, _)| import.starts_with("wasi:"));
+        let mut linker = Linker::new(engine());
+        interfaces::add_to_linker(&mut linker, imports_wasi).map_err(load)?;
+        let pre = linker
+            .instantiate_pre(component)
+            .and_then(StatePluginPre::new)
+            .map_err(load)?;
+        Ok(Self {
+            name: name.to_owned(),
+            digest,
+            grant: Arc::new(grant),
+            limits,
+            pre,
+        })
+    }
+}

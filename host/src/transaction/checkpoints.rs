@@ -1,0 +1,244 @@
+//! Checkpoints on disk: what the plugins noted of the state before, to go back to.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
+
+/// How many checkpoints that applies left behind are kept; those made by hand are kept until they are deleted.
+const KEPT: usize = 10;
+
+/// Who made a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// `op-dbus checkpoint create`: it holds everything that the plugins see.
+    Hand,
+    /// An apply, before its changes: it holds what the apply concerned.
+    Apply,
+}
+
+/// What one plugin noted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Noted {
+    /// The plugin's name.
+    pub plugin: String,
+    /// What it noted.
+    pub checkpoint: CheckpointData,
+}
+
+/// A checkpoint over all plugins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Version of this form.
+    pub version: u32,
+    /// Counts up; later checkpoints have higher numbers.
+    pub id: u64,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub created: u64,
+    /// Who made it.
+    pub origin: Origin,
+    /// A word of whoever made it.
+    pub comment: String,
+    /// In the order in which the plugins applied; going back runs the other way.
+    pub plugins: Vec<Noted>,
+}
+
+/// The checkpoints of one network namespace.
+pub struct Checkpoints {
+    directory: PathBuf,
+}
+
+impl Checkpoints {
+    /// Those in `directory`, which is made at the first checkpoint.
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// All, oldest first.
+    ///
+    /// # Errors
+    /// When the directory or a checkpoint cannot be read.
+    pub fn list(&self) -> anyhow::Result<Vec<Checkpoint>> {
+        self.files()?.values().map(|path| read(path)).collect()
+    }
+
+    /// The checkpoint of that number, or the newest one.
+    ///
+    /// # Errors
+    /// When there is none; the error lists those that are there.
+    pub fn get(&self, id: Option<u64>) -> anyhow::Result<Checkpoint> {
+        let files = self.files()?;
+        let found = match id {
+            Some(id) => files.get(&id),
+            None => files.values().next_back(),
+        };
+        match (found, id) {
+            (Some(path), _) => read(path),
+            (None, None) => bail!("there is no checkpoint to go back to; every apply leaves one, `op-dbus checkpoint create` makes one"),
+            (None, Some(id)) if files.is_empty() => bail!("there is no checkpoint {id}, nor any other"),
+            (None, Some(id)) => {
+                let ids: Vec<_> = files.keys().map(u64::to_string).collect();
+                bail!("there is no checkpoint {id}; there are {}", ids.join(", "))
+            }
+        }
+    }
+
+    /// The checkpoints to undo, newest first, in order to stand at `id`: applies that came after it, and it.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::get`].
+    pub fn way_back(&self, id: Option<u64>) -> anyhow::Result<Vec<Checkpoint>> {
+        let target = self.get(id)?;
+        let mut way: Vec<_> = self
+            .list()?
+            .into_iter()
+            .filter(|checkpoint| checkpoint.id > target.id && checkpoint.origin == Origin::Apply)
+            .collect();
+        way.reverse();
+        way.push(target);
+        Ok(way)
+    }
+
+    /// Keeps a new checkpoint and returns its number. The oldest ones of applies make room.
+    ///
+    /// # Errors
+    /// When it cannot be written; then none was removed.
+    pub fn add(
+        &self,
+        origin: Origin,
+        comment: String,
+        plugins: Vec<Noted>,
+    ) -> anyhow::Result<Checkpoint> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        let id = self.files()?.keys().next_back().map_or(0, |id| id + 1).max(self.next()?);
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let checkpoint = Checkpoint { version: 1, id, created, origin, comment, plugins };
+        write(&self.directory.join("next"), (id + 1).to_string().as_bytes())?;
+        write(&self.path(id), &serde_json::to_vec(&checkpoint)?)?;
+        self.prune()?;
+        Ok(checkpoint)
+    }
+
+    /// Removes a checkpoint.
+    ///
+    /// # Errors
+    /// When there is none of that number, or it cannot be removed.
+    pub fn delete(&self, id: u64) -> anyhow::Result<()> {
+        self.get(Some(id))?;
+        fs::remove_file(self.path(id)).with_context(|| format!("checkpoint {id} cannot be removed"))
+    }
+
+    fn path(&self, id: u64) -> PathBuf {
+        self.directory.join(format!("{id}.json"))
+    }
+
+    /// The number that the next checkpoint gets at least: a number is never used twice, or `rollback ID` could go to another state than
+    /// the one that somebody wrote down.
+    fn next(&self) -> anyhow::Result<u64> {
+        match fs::read_to_string(self.directory.join("next")) {
+            Ok(text) => Ok(text.trim().parse().unwrap_or(1)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(1),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn files(&self) -> anyhow::Result<BTreeMap<u64, PathBuf>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} cannot be read", self.directory.display()));
+            }
+        };
+        let mut files = BTreeMap::new();
+        for entry in entries {
+            let path = entry?.path();
+            let id = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
+            files.extend(id.map(|id| (id, path)));
+        }
+        Ok(files)
+    }
+
+    fn prune(&self) -> anyhow::Result<()> {
+        let mut old: Vec<_> = self.list()?;
+        old.retain(|checkpoint| checkpoint.origin == Origin::Apply);
+        let surplus = old.len().saturating_sub(KEPT);
+        for checkpoint in &old[..surplus] {
+            fs::remove_file(self.path(checkpoint.id))?;
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Checkpoint> {
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Puts a file in place whole and on disk.
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    fs::File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(checkpoints: &Checkpoints, origin: Origin) -> u64 {
+        checkpoints.add(origin, String::new(), Vec::new()).unwrap().id
+    }
+
+    fn ids(checkpoints: &Checkpoints) -> Vec<u64> {
+        checkpoints.list().unwrap().iter().map(|checkpoint| checkpoint.id).collect()
+    }
+
+    #[test]
+    fn keeps_the_last_ten_of_applies_and_all_made_by_hand() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(directory.path().join("checkpoints"));
+        assert_eq!(made(&checkpoints, Origin::Hand), 1);
+        for _ in 0..12 {
+            made(&checkpoints, Origin::Apply);
+        }
+        assert_eq!(ids(&checkpoints), [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    }
+
+    #[test]
+    fn a_number_is_never_used_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(directory.path().into());
+        made(&checkpoints, Origin::Apply);
+        checkpoints.delete(1).unwrap();
+        assert_eq!(made(&checkpoints, Origin::Apply), 2);
+        assert!(checkpoints.delete(1).unwrap_err().to_string().contains("there are 2"));
+    }
+
+    #[test]
+    fn the_way_back_passes_every_later_apply_and_no_later_checkpoint_made_by_hand() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(directory.path().into());
+        for origin in [Origin::Apply, Origin::Hand, Origin::Apply, Origin::Apply] {
+            made(&checkpoints, origin);
+        }
+        let way = |id| -> Vec<u64> {
+            checkpoints.way_back(id).unwrap().iter().map(|checkpoint| checkpoint.id).collect()
+        };
+        assert_eq!(way(None), [4]);
+        assert_eq!(way(Some(2)), [4, 3, 2]);
+        assert_eq!(way(Some(1)), [4, 3, 1]);
+    }
+}

@@ -1,0 +1,50 @@
+//! From a state file to the steps of a transaction: validate all, query all, diff all. Nothing is changed here.
+
+use crate::contract::exports::op_dbus::plugin::state::{Action, Mismatch};
+use crate::contract::types::Json;
+use crate::plugin::failure::PluginError;
+use crate::plugin::instance::Caller;
+
+/// One plugin's part in a transaction.
+pub struct Part<'a> {
+    /// The plugin, ready to be called.
+    pub caller: Caller<'a>,
+    /// What the state file says, as JSON.
+    pub desired: Json,
+    /// The steps to get there.
+    pub actions: Vec<Action>,
+}
+
+impl Part<'_> {
+    /// The name of the plugin.
+    pub fn name(&self) -> &str {
+        &self.caller.plugin.name
+    }
+}
+
+/// Computes the steps of one plugin.
+///
+/// # Errors
+/// What the plugin says to `query` and `diff`.
+pub async fn part(caller: Caller<'_>, desired: Json) -> Result<Part<'_>, PluginError> {
+    let current = caller.query(Some(&desired)).await?;
+    let actions = caller.diff(&current, &desired).await?;
+    Ok(Part { caller, desired, actions })
+}
+
+/// Where the system differs from the wish, by plugin; plugins in sync are left out.
+///
+/// # Errors
+/// What a plugin says to `verify`.
+pub async fn mismatches(
+    parts: &[Part<'_>],
+) -> Result<Vec<(String, Vec<Mismatch>)>, PluginError> {
+    let mut found = Vec::new();
+    for part in parts {
+        let mismatches = part.caller.verify(&part.desired).await?;
+        if !mismatches.is_empty() {
+            found.push((part.name().to_owned(), mismatches));
+        }
+    }
+    Ok(found)
+}

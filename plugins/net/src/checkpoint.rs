@@ -1,0 +1,216 @@
+//! Checkpoints: what is, written as an exact wish, so that going back is one more comparison.
+
+use std::collections::HashSet;
+
+use op_dbus_plugin::{CheckpointData, Failure, Outcome};
+use serde::{Deserialize, Serialize};
+
+use crate::apply::apply;
+use crate::compare::{Extent, compare, filled};
+use crate::query;
+use crate::section::{Interface, Ip, LinkType, Route, Section, State};
+
+/// What a checkpoint holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Checkpoint {
+    /// It holds everything: what is not in it was not there.
+    whole: bool,
+    /// What was, and what was not (`"state": "absent"`).
+    section: Section,
+    /// What was asked for, so that going back reads the same.
+    within: Option<Section>,
+}
+
+/// Notes what is.
+///
+/// # Errors
+/// What the host answered.
+pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
+    let current = match within {
+        Some(within) => query::within(within)?,
+        None => query::everything()?,
+    };
+    let mut section = current;
+    for interface in section.interfaces.iter_mut().flatten() {
+        *interface = exact(interface, within.is_none());
+    }
+    if let Some(within) = within {
+        note_absent(&mut section, within);
+    }
+    let checkpoint = Checkpoint {
+        whole: within.is_none(),
+        section,
+        within: within.cloned(),
+    };
+    Ok(CheckpointData {
+        state: serde_json::to_string(&checkpoint)?,
+        backend: None,
+    })
+}
+
+/// An interface as an exact wish: what the kernel's silence means written out, what is left alone left out.
+fn exact(have: &Interface, whole: bool) -> Interface {
+    let mut wish = filled(have);
+    (wish.ports, wish.running, wish.permanent_mac, wish.unknown) = (None, None, None, None);
+    if matches!(wish.r#type, Some(LinkType::Other(_))) {
+        wish.r#type = None;
+    }
+    for ip in [&mut wish.ipv4, &mut wish.ipv6] {
+        if whole {
+            ip.get_or_insert_default();
+        }
+        if let Some(ip) = ip {
+            explicit(ip);
+        }
+    }
+    wish
+}
+
+fn explicit(ip: &mut Ip) {
+    ip.method = None;
+    ip.addresses
+        .get_or_insert_default()
+        .retain(|address| address.is_static());
+    ip.routes.get_or_insert_default().retain(Route::is_static);
+    ip.gateway.get_or_insert(None);
+    ip.neighbours.get_or_insert_default();
+}
+
+/// What the section names and is not there is to be absent.
+fn note_absent(section: &mut Section, within: &Section) {
+    let there: HashSet<String> = section
+        .interfaces()
+        .iter()
+        .map(|interface| interface.name.clone())
+        .collect();
+    let missing = within
+        .interfaces()
+        .iter()
+        .filter(|interface| !there.contains(&interface.name));
+    let absent = |interface: &Interface| Interface {
+        state: Some(State::Absent),
+        ..Interface::named(interface.name.clone())
+    };
+    let absent: Vec<Interface> = missing.map(absent).collect();
+    section.interfaces.get_or_insert_default().extend(absent);
+
+    // What a family of an interface is asked about is exact, even where there is nothing.
+    let interfaces = section.interfaces.get_or_insert_default();
+    for wanted in within.interfaces() {
+        let Some(noted) = interfaces
+            .iter_mut()
+            .find(|noted| noted.name == wanted.name && !noted.is_absent())
+        else {
+            continue;
+        };
+        for (said, noted) in [
+            (&wanted.ipv4, &mut noted.ipv4),
+            (&wanted.ipv6, &mut noted.ipv6),
+        ] {
+            if said.is_some() || wanted.is_absent() {
+                explicit(noted.get_or_insert_default());
+            }
+        }
+    }
+    let keys: HashSet<_> = section.routes().iter().map(Route::key).collect();
+    let gone = within
+        .routes()
+        .iter()
+        .filter(|route| !keys.contains(&route.key()));
+    let gone: Vec<Route> = gone
+        .map(|route| Route {
+            state: Some(State::Absent),
+            ..route.clone()
+        })
+        .collect();
+    section.routes.get_or_insert_default().extend(gone);
+    let keys: HashSet<String> = section.rules().iter().map(|rule| rule.key()).collect();
+    let gone = within
+        .rules()
+        .iter()
+        .filter(|rule| !keys.contains(&rule.key()));
+    let gone: Vec<_> = gone
+        .map(|rule| crate::section::Rule {
+            state: Some(State::Absent),
+            ..rule.clone()
+        })
+        .collect();
+    section.rules.get_or_insert_default().extend(gone);
+}
+
+/// Goes back to a checkpoint.
+///
+/// # Errors
+/// What reading answered; `unsupported` where a link cannot be made again.
+pub fn go_back(to: &CheckpointData) -> Result<Vec<Outcome>, Failure> {
+    let checkpoint: Checkpoint = serde_json::from_str(&to.state)?;
+    let mut wish = checkpoint.section;
+    let current = if checkpoint.whole {
+        query::everything()?
+    } else {
+        query::within(&wish)?
+    };
+    if checkpoint.whole {
+        forget_new(&mut wish, &current);
+    }
+    let steps = compare(&current, &wish, Extent::Exact)?;
+    let actions = steps
+        .into_iter()
+        .map(|step| step.action())
+        .collect::<Result<_, _>>()?;
+    apply(actions)
+}
+
+/// What is there now and was not is to be absent.
+fn forget_new(wish: &mut Section, current: &Section) {
+    let there: HashSet<String> = wish
+        .interfaces()
+        .iter()
+        .map(|interface| interface.name.clone())
+        .collect();
+    let is_new = |interface: &&Interface| {
+        let is_hardware = matches!(
+            interface.r#type,
+            Some(LinkType::Ethernet | LinkType::Loopback)
+        );
+        // A device that lives as long as its process is that process's business.
+        let tun = interface.tun.as_ref().or(interface.tap.as_ref());
+        let is_passing = tun.is_some_and(|tun| tun.persistent == Some(false));
+        !there.contains(&interface.name) && !is_hardware && !is_passing
+    };
+    let absent = |interface: &Interface| Interface {
+        state: Some(State::Absent),
+        ..Interface::named(interface.name.clone())
+    };
+    let new: Vec<Interface> = current
+        .interfaces()
+        .iter()
+        .filter(is_new)
+        .map(absent)
+        .collect();
+    wish.interfaces.get_or_insert_default().extend(new);
+    let keys: HashSet<_> = wish.routes().iter().map(Route::key).collect();
+    let new = current
+        .routes()
+        .iter()
+        .filter(|route| route.is_static() && !keys.contains(&route.key()));
+    let new: Vec<Route> = new
+        .map(|route| Route {
+            state: Some(State::Absent),
+            ..route.clone()
+        })
+        .collect();
+    wish.routes.get_or_insert_default().extend(new);
+    let keys: HashSet<String> = wish.rules().iter().map(|rule| rule.key()).collect();
+    let new = current
+        .rules()
+        .iter()
+        .filter(|rule| rule.is_static() && !keys.contains(&rule.key()));
+    let new: Vec<_> = new
+        .map(|rule| crate::section::Rule {
+            state: Some(State::Absent),
+            ..rule.clone()
+        })
+        .collect();
+    wish.rules.get_or_insert_default().extend(new);
+}

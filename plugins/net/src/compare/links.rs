@@ -1,0 +1,426 @@
+//! Steps on links: removing, making, changing, and the VLANs of ports.
+
+use op_dbus_plugin::{Failure, FailureCode};
+
+use super::anew::Doomed;
+use super::link::{self, LinkChange};
+use super::wish::Wish;
+use super::{Extent, Index, Losses, Wishes};
+use crate::kind;
+use crate::section::{Interface, LinkType, State, Vlans};
+use crate::step::{Object, PortVlans, Step, json};
+use crate::summary;
+
+/// The steps on links, in no particular order, and what they take away.
+pub fn steps(
+    current: &Index,
+    wishes: &Wishes,
+    doomed: &Doomed,
+    extent: Extent,
+    losses: &mut Losses,
+) -> Result<Vec<Step>, Failure> {
+    let mut steps = Vec::new();
+    for wish in &wishes.list {
+        let name = &wish.interface.name;
+        match current.get(name) {
+            Some(have) if wish.interface.is_absent() => steps.push(remove(have, wish)),
+            Some(have) if doomed.takes(name) => {
+                again(
+                    current,
+                    have,
+                    Some(wish),
+                    doomed,
+                    losses,
+                    extent,
+                    &mut steps,
+                );
+            }
+            Some(have) => change(
+                current, wishes, have, wish, doomed, extent, losses, &mut steps,
+            ),
+            None if wish.interface.is_absent() => {}
+            None => steps.push(create(wish, losses)?),
+        }
+    }
+    losses
+        .gone
+        .extend(doomed.gone.iter().chain(doomed.along.keys()).cloned());
+    for name in doomed.again.keys() {
+        losses.gone.insert(name.clone());
+        losses.again.insert(name.clone());
+        if let (Some(have), None) = (current.get(name), wishes.get(name)) {
+            again(current, have, None, doomed, losses, extent, &mut steps);
+        }
+        // Ports that stay where they are lose their controller for a moment.
+        for port in current.ports(name).filter(|port| !doomed.takes(port)) {
+            let stays = wishes
+                .get(port)
+                .is_none_or(|wish| wish.interface.controller.is_none());
+            if let (true, Some(have)) = (stays, current.get(port)) {
+                attach_again(have, name, &mut steps);
+                losses.moved.insert(port.to_owned());
+            }
+        }
+    }
+    vlans(current, wishes, losses, &mut steps);
+    Ok(steps)
+}
+
+fn target(name: &str) -> String {
+    format!("interface {name}")
+}
+
+fn remove(have: &Interface, wish: &Wish) -> Step {
+    let state = have.state.as_ref().map(json);
+    let mut step = Step::new(
+        target(&have.name),
+        Some(Object::Link(Box::new(link_alone(have)))),
+        None,
+        summary::removed(have),
+    )
+    .at(wish.path_of("state"), json(&State::Absent), state);
+    step.disruptive = true;
+    step
+}
+
+/// A link without what hangs from it and what is only read.
+fn link_alone(have: &Interface) -> Interface {
+    let mut alone = have.clone();
+    (alone.ipv4, alone.ipv6, alone.ports, alone.running) = (None, None, None, None);
+    alone
+}
+
+fn again(
+    current: &Index,
+    have: &Interface,
+    wish: Option<&Wish>,
+    doomed: &Doomed,
+    losses: &mut Losses,
+    extent: Extent,
+    steps: &mut Vec<Step>,
+) {
+    let parent_mac = kind::parent(have)
+        .and_then(|parent| current.get(parent))
+        .and_then(|parent| parent.mac.as_ref())
+        .map(|mac| mac.0.clone());
+    let mut whole = link::merged(
+        have,
+        wish.map(|wish| &wish.interface),
+        parent_mac.as_deref(),
+    );
+    // What is made now has its place; what is taken along keeps none.
+    whole.index = have.index;
+    let why = doomed.again.get(&have.name).map_or("", String::as_str);
+    let change = wish
+        .map(|wish| link::compare(have, wish, extent == Extent::Exact))
+        .unwrap_or_default();
+    let mut delete = Step::new(
+        target(&have.name),
+        Some(Object::Link(Box::new(link_alone(have)))),
+        None,
+        format!("remove, to be made anew: {why}"),
+    );
+    delete.disruptive = true;
+    let words = if change.words.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", change.words.join(", "))
+    };
+    let mut create = Step::new(
+        target(&have.name),
+        None,
+        Some(Object::Link(Box::new(whole))),
+        format!("make anew{words}"),
+    );
+    create.disruptive = true;
+    create.differences = change.differences;
+    losses.moved.insert(have.name.clone());
+    steps.extend([delete, create]);
+}
+
+fn attach_again(have: &Interface, controller: &str, steps: &mut Vec<Step>) {
+    let mut before = Interface::named(have.name.clone());
+    before.controller = Some(None);
+    let mut after = Interface::named(have.name.clone());
+    after.controller = Some(Some(controller.to_owned()));
+    after.port = have.port.clone();
+    steps.push(Step::new(
+        target(&have.name),
+        Some(Object::Link(Box::new(before))),
+        Some(Object::Link(Box::new(after))),
+        format!("attach to {controller} again"),
+    ));
+}
+
+#[allow(clippy::too_many_arguments)]
+fn change(
+    current: &Index,
+    wishes: &Wishes,
+    have: &Interface,
+    wish: &Wish,
+    doomed: &Doomed,
+    extent: Extent,
+    losses: &mut Losses,
+    steps: &mut Vec<Step>,
+) {
+    let name = &have.name;
+    let mut have_now = have.clone();
+    // A controller that goes away leaves its port without one.
+    let held_by = have.controller.as_ref().and_then(Option::as_ref);
+    if held_by.is_some_and(|controller| doomed.takes(controller))
+        && wish.interface.controller.is_some()
+    {
+        let stays_the_same = wish.interface.controller.as_ref() == have.controller.as_ref();
+        (have_now.controller, have_now.port) = (None, None);
+        if stays_the_same {
+            // The file's own words make it come back; settings that it does not mention are carried along.
+            let mut kept = wish.clone();
+            (kept.path, kept.port_path) = (None, None);
+            kept.interface.port = link::merged(have, Some(&wish.interface), None).port;
+            return push(
+                &have_now,
+                link::compare(&have_now, &kept, false),
+                losses,
+                current,
+                wishes,
+                steps,
+            );
+        }
+    }
+    let change = link::compare(&have_now, wish, extent == Extent::Exact);
+    if change.is_empty() {
+        return;
+    }
+    debug_assert!(change.anew.is_empty(), "{name} is among the doomed");
+    push(&have_now, change, losses, current, wishes, steps);
+}
+
+fn push(
+    have: &Interface,
+    mut change: LinkChange,
+    losses: &mut Losses,
+    current: &Index,
+    wishes: &Wishes,
+    steps: &mut Vec<Step>,
+) {
+    if change.is_empty() {
+        return;
+    }
+    let is_up = have.state == Some(State::Up);
+    let stays_up = is_up && change.after.state.is_none();
+    let mut disruptive = false;
+    if change.after.state == Some(State::Down) {
+        losses.downed.insert(have.name.clone());
+        disruptive = true;
+    }
+    if let Some(controller) = &change.after.controller {
+        losses.moved.insert(have.name.clone());
+        let old = change.before.controller.as_ref().and_then(Option::as_ref);
+        disruptive |= old.is_some();
+        let takes_down = |name: &String| {
+            let wanted = wishes
+                .get(name)
+                .and_then(|wish| wish.interface.r#type.as_ref());
+            let is = current.get(name).and_then(|have| have.r#type.as_ref());
+            matches!(wanted.or(is), Some(LinkType::Bond | LinkType::Vrf))
+        };
+        if is_up
+            && [controller.as_ref(), old]
+                .into_iter()
+                .flatten()
+                .any(takes_down)
+        {
+            losses.bounced.insert(have.name.clone());
+            disruptive = true;
+        }
+    }
+    if let Some(of) = &change.after.r#type {
+        let settings = kind::settings(&change.after, of);
+        let needs_down = kind::keys_that_need_down(of)
+            .iter()
+            .any(|key| settings.contains_key(*key));
+        if stays_up && needs_down {
+            // Compilation takes it down and up again.
+            change.before.state = Some(State::Up);
+            change.after.state = Some(State::Up);
+            losses.bounced.insert(have.name.clone());
+            disruptive = true;
+        }
+    }
+    let mut step = Step::new(
+        target(&have.name),
+        Some(Object::Link(Box::new(change.before))),
+        Some(Object::Link(Box::new(change.after))),
+        change.words.join(", "),
+    );
+    step.disruptive = disruptive;
+    step.differences = change.differences;
+    steps.push(step);
+}
+
+fn create(wish: &Wish, losses: &mut Losses) -> Result<Step, Failure> {
+    let mut link = wish.interface.clone();
+    let name = link.name.clone();
+    (link.ipv4, link.ipv6, link.ports, link.vlans) = (None, None, None, None);
+    if link.r#type.is_none() {
+        link.r#type = kind::given(&link).into_iter().next();
+    }
+    let way_out = match &link.r#type {
+        None => Some("say its `type` to have it made".to_owned()),
+        Some(LinkType::Ethernet | LinkType::Loopback) => Some("hardware cannot be made".to_owned()),
+        Some(LinkType::OvsBridge) => Some("this version does not do ovs-bridge".to_owned()),
+        Some(LinkType::Other(word)) => {
+            Some(format!("op-dbus cannot make links of the kind {word}"))
+        }
+        Some(_) => None,
+    };
+    if let Some(way_out) = way_out {
+        return Err(Failure::new(
+            FailureCode::NotFound,
+            format!("there is no interface {name}: {way_out}"),
+        ));
+    }
+    let state = *link.state.get_or_insert(State::Up);
+    losses.moved.insert(name.clone());
+    let summary = summary::created(&link, state);
+    let path = wish.path.clone().or(wish.port_path.clone());
+    let want = json(&wish.interface);
+    Ok(Step::new(
+        target(&name),
+        None,
+        Some(Object::Link(Box::new(link))),
+        summary,
+    )
+    .at(path, want, None))
+}
+
+/// Steps on the VLANs of ports and of bridges.
+fn vlans(current: &Index, wishes: &Wishes, losses: &Losses, steps: &mut Vec<Step>) {
+    let mut push = |name: &str, on_bridge, have: Vlans, want: &Vlans, path: Option<String>| {
+        if have.entries() == want.entries() {
+            return;
+        }
+        let object = |vlans: &Vlans| {
+            let interface = name.to_owned();
+            Some(Object::Vlans(PortVlans {
+                interface,
+                on_bridge,
+                vlans: vlans.clone(),
+            }))
+        };
+        let summary = summary::vlans(&have, want);
+        let (want_json, have_json) = (json(want), json(&have));
+        steps.push(
+            Step::new(target(name), object(&have), object(want), summary).at(
+                path,
+                want_json,
+                Some(have_json),
+            ),
+        );
+    };
+    for wish in &wishes.list {
+        let (name, want) = (wish.interface.name.as_str(), &wish.interface);
+        if want.is_absent() {
+            continue;
+        }
+        let have = current.get(name);
+        // The kernel puts a new port, and a new bridge, into the default VLAN.
+        let starts_anew = losses.moved.contains(name);
+        if let Some(vlans) = want.port.as_ref().and_then(|port| port.vlans.as_ref()) {
+            let is = have
+                .and_then(|have| have.port.as_ref())
+                .and_then(|port| port.vlans.clone());
+            let controller = want
+                .controller
+                .clone()
+                .or(have.and_then(|have| have.controller.clone()));
+            let is = if starts_anew {
+                default_vlan(controller.flatten().as_deref(), current, wishes)
+            } else {
+                is.unwrap_or_default()
+            };
+            push(name, false, is, vlans, wish.path_of("port/vlans"));
+        } else if starts_anew && losses.gone.contains(name) {
+            carry(name, have, false, current, wishes, &mut push);
+        }
+        if let Some(vlans) = &want.vlans {
+            let is = have.and_then(|have| have.vlans.as_deref().cloned());
+            let is = if starts_anew && (have.is_none() || losses.gone.contains(name)) {
+                default_vlan(Some(name), current, wishes)
+            } else {
+                is.unwrap_or_default()
+            };
+            push(name, true, is, vlans, wish.path_of("vlans"));
+        } else if losses.again.contains(name) {
+            carry(name, have, true, current, wishes, &mut push);
+        }
+    }
+    let unmentioned = losses.moved.iter().filter(|name| {
+        wishes
+            .get(name)
+            .is_none_or(|wish| wish.interface.port.is_none() && !losses.gone.contains(*name))
+    });
+    for name in unmentioned {
+        let have = current.get(name);
+        let keeps = wishes.get(name).is_none_or(|wish| {
+            let controller = &wish.interface.controller;
+            controller.is_none()
+                || controller.as_ref() == have.and_then(|have| have.controller.as_ref())
+        });
+        if keeps {
+            carry(name, have, false, current, wishes, &mut push);
+            if wishes.get(name).is_none() && losses.again.contains(name) {
+                carry(name, have, true, current, wishes, &mut push);
+            }
+        }
+    }
+}
+
+/// VLANs that a link had and is to have again.
+fn carry(
+    name: &str,
+    have: Option<&Interface>,
+    on_bridge: bool,
+    current: &Index,
+    wishes: &Wishes,
+    push: &mut impl FnMut(&str, bool, Vlans, &Vlans, Option<String>),
+) {
+    let Some(have) = have else { return };
+    let controller = have.controller.clone().flatten();
+    let (vlans, from) = if on_bridge {
+        (have.vlans.as_deref(), Some(name))
+    } else {
+        (
+            have.port.as_ref().and_then(|port| port.vlans.as_ref()),
+            controller.as_deref(),
+        )
+    };
+    if let Some(vlans) = vlans {
+        push(
+            name,
+            on_bridge,
+            default_vlan(from, current, wishes),
+            vlans,
+            None,
+        );
+    }
+}
+
+/// The VLAN that the kernel gives a new port of a bridge.
+fn default_vlan(bridge: Option<&str>, current: &Index, wishes: &Wishes) -> Vlans {
+    let Some(bridge) = bridge else {
+        return Vlans::default();
+    };
+    let pvid = |interface: Option<&Interface>| interface?.bridge.as_ref()?.default_pvid;
+    let id = pvid(wishes.get(bridge).map(|wish| &wish.interface))
+        .or(pvid(current.get(bridge)))
+        .unwrap_or(1);
+    if id == 0 {
+        Vlans::default()
+    } else {
+        Vlans {
+            access: Some(id),
+            ..Vlans::default()
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The one comparison that plan, verification and rollback share: what is against the wish, as steps with the places of the section that
+//! they make true.
+
+mod anew;
+mod hanging;
+mod link;
+mod links;
+mod routes;
+mod rules;
+mod wish;
+
+use std::collections::{HashMap, HashSet};
+
+use op_dbus_plugin::Failure;
+
+pub use anew::Doomed;
+pub use link::filled;
+pub use wish::Wishes;
+
+use crate::kind;
+use crate::order;
+use crate::section::{Interface, Section};
+use crate::step::Step;
+
+/// How much a wish says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What is not mentioned stays.
+    Partial,
+    /// What is not mentioned of an object is not to be; for going back to a checkpoint.
+    Exact,
+}
+
+/// The links that are, by name, by controller and by parent.
+#[derive(Debug, Default)]
+pub struct Index<'a> {
+    by_name: HashMap<&'a str, &'a Interface>,
+    ports: HashMap<&'a str, Vec<&'a str>>,
+    children: HashMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Index<'a> {
+    /// Of a section that `query` answered.
+    pub fn of(current: &'a Section) -> Self {
+        let mut index = Self::default();
+        for interface in current.interfaces() {
+            let name = interface.name.as_str();
+            index.by_name.insert(name, interface);
+            if let Some(Some(controller)) = &interface.controller {
+                index.ports.entry(controller).or_default().push(name);
+            }
+            if let Some(parent) = kind::parent(interface) {
+                index.children.entry(parent).or_default().push(name);
+            }
+        }
+        index
+    }
+
+    /// A link by name.
+    pub fn get(&self, name: &str) -> Option<&'a Interface> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The ports of a controller.
+    pub fn ports(&self, controller: &str) -> impl Iterator<Item = &'a str> {
+        self.ports.get(controller).into_iter().flatten().copied()
+    }
+
+    /// The links stacked on a link.
+    pub fn children(&self, parent: &str) -> impl Iterator<Item = &'a str> {
+        self.children.get(parent).into_iter().flatten().copied()
+    }
+}
+
+/// What steps on links take away from other objects, and must be put back where the file does not say otherwise.
+#[derive(Debug, Default)]
+pub struct Losses {
+    /// Links that go away, to come back or not: everything on them is lost.
+    pub gone: HashSet<String>,
+    /// Links that go away and come back.
+    pub again: HashSet<String>,
+    /// Links that are taken down on the way and come up again: IPv6 addresses and all routes are lost.
+    pub bounced: HashSet<String>,
+    /// Links that are to be down: IPv6 addresses are lost, and routes for good.
+    pub downed: HashSet<String>,
+    /// Links whose last IPv4 address goes, or whose primary one does: routes and the other IPv4 addresses may be lost.
+    pub unaddressed: HashSet<String>,
+    /// Links that start without VLANs of their own: new ones, and ports of another controller.
+    pub moved: HashSet<String>,
+}
+
+/// The steps from what is to the wish, in the order in which they must happen.
+///
+/// # Errors
+/// `unsupported` where there is no way, `not-found` where hardware is missing.
+pub fn compare(current: &Section, desired: &Section, extent: Extent) -> Result<Vec<Step>, Failure> {
+    let index = Index::of(current);
+    let wishes = Wishes::of(desired, &index);
+    let doomed = Doomed::find(&index, &wishes, extent)?;
+    let mut losses = Losses::default();
+    let mut steps = links::steps(&index, &wishes, &doomed, extent, &mut losses)?;
+    hanging::steps(&index, &wishes, extent, &mut losses, &mut steps);
+    routes::steps(current, desired, &losses, extent, &mut steps);
+    rules::steps(current, desired, &mut steps);
+    order::sort(&mut steps, &index);
+    Ok(steps)
+}

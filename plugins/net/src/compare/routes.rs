@@ -1,0 +1,285 @@
+//! Routes. They are compared over all interfaces at once, because a route is told from others by destination, table and metric, and not by
+//! the link that it uses.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Extent, Losses};
+use crate::section::route::{NextHop, RouteKey};
+use crate::section::{Interface, Ip, Method, Route, Section};
+use crate::step::{Object, Step, json};
+use crate::summary;
+
+/// A route with its place: the links of its ways are written out.
+struct Placed {
+    route: Route,
+    path: Option<String>,
+    /// Only its ways were given, by the key `gateway`.
+    only_ways: bool,
+}
+
+/// The steps on routes.
+pub fn steps(
+    current: &Section,
+    desired: &Section,
+    losses: &Losses,
+    extent: Extent,
+    steps: &mut Vec<Step>,
+) {
+    let have = flattened(current);
+    let mut by_key: HashMap<RouteKey, Vec<&Route>> = HashMap::new();
+    for placed in &have {
+        by_key
+            .entry(placed.route.key())
+            .or_default()
+            .push(&placed.route);
+    }
+    let want = flattened(desired);
+    let mut wanted: HashSet<RouteKey> = HashSet::new();
+    for placed in want.iter().filter(|placed| !placed.route.is_absent()) {
+        let key = placed.route.key();
+        wanted.insert(key);
+        let there = by_key.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let same = there
+            .iter()
+            .copied()
+            .find(|is| satisfies(placed, is, extent));
+        if same.is_some_and(|is| !is_lost(is, losses)) {
+            continue;
+        }
+        let is = there.iter().copied().find(|is| is.is_static());
+        let before = is.filter(|is| !is_lost(is, losses)).cloned();
+        let verb = match (same, is) {
+            (Some(_), _) => "keep",
+            (None, Some(_)) => "change",
+            (None, None) => "add",
+        };
+        let step = Step::new(
+            target(&placed.route),
+            before.map(object),
+            Some(object(stripped(&placed.route))),
+            format!("{verb} route {}", summary::route(&placed.route)),
+        );
+        let path = placed.path.clone().filter(|_| same.is_none());
+        steps.push(step.at(path, json(&placed.route), is.map(json)));
+    }
+    let claims = Claims::of(desired);
+    let mut removed = HashSet::new();
+    for placed in &have {
+        let route = &placed.route;
+        let key = route.key();
+        if wanted.contains(&key) {
+            continue;
+        }
+        let claim = claims.find(route).filter(|_| route.is_static());
+        if let Some(path) = claim {
+            // It went with its link.
+            if uses(route, &|link| losses.gone.contains(link)) || !removed.insert(key) {
+                continue;
+            }
+            let summary = format!("remove route {}", summary::route(route));
+            let step = Step::new(target(route), Some(object(route.clone())), None, summary);
+            steps.push(step.at(path, serde_json::Value::Null, Some(json(route))));
+        } else if is_lost(route, losses) && comes_back(route, losses) {
+            let summary = format!("keep route {}", summary::route(route));
+            steps.push(Step::new(
+                target(route),
+                None,
+                Some(object(route.clone())),
+                summary,
+            ));
+        }
+    }
+}
+
+fn object(route: Route) -> Object {
+    Object::Route(Box::new(route))
+}
+
+fn stripped(route: &Route) -> Route {
+    Route {
+        state: None,
+        has_unknown: None,
+        ..route.clone()
+    }
+}
+
+fn target(route: &Route) -> String {
+    match route.ways(None).as_slice() {
+        [
+            NextHop {
+                interface: Some(interface),
+                ..
+            },
+        ] => format!("interface {interface}"),
+        _ => format!("route {}", route.destination()),
+    }
+}
+
+fn uses(route: &Route, test: &dyn Fn(&str) -> bool) -> bool {
+    route
+        .ways(None)
+        .iter()
+        .any(|way| way.interface.as_deref().is_some_and(test))
+}
+
+/// Whether a route goes away by what is done to links and addresses.
+fn is_lost(route: &Route, losses: &Losses) -> bool {
+    let v4 = route.dest.0.is_ipv4();
+    uses(route, &|link| {
+        losses.gone.contains(link)
+            || losses.bounced.contains(link)
+            || losses.downed.contains(link)
+            || (v4 && losses.unaddressed.contains(link))
+    })
+}
+
+/// Whether a route that goes away is to be put back: all of its links are there again, and are up.
+fn comes_back(route: &Route, losses: &Losses) -> bool {
+    let is_kernels = matches!(route.protocol, Some(1 | 2 | 9));
+    !is_kernels
+        && !uses(route, &|link| {
+            losses.downed.contains(link)
+                || (losses.gone.contains(link) && !losses.again.contains(link))
+        })
+}
+
+/// Every route of a section, with the links of its ways written out.
+fn flattened(section: &Section) -> Vec<Placed> {
+    let mut routes = Vec::new();
+    for (at, interface) in section.interfaces().iter().enumerate() {
+        if interface.is_absent() {
+            continue;
+        }
+        for (family, ip) in [("ipv4", &interface.ipv4), ("ipv6", &interface.ipv6)] {
+            let Some(ip) = ip else { continue };
+            of_interface(
+                &interface.name,
+                ip,
+                &format!("/interfaces/{at}/{family}"),
+                &mut routes,
+            );
+        }
+    }
+    for (at, route) in section.routes().iter().enumerate() {
+        let path = Some(format!("/routes/{at}"));
+        routes.push(Placed {
+            route: route.clone(),
+            path,
+            only_ways: false,
+        });
+    }
+    routes
+}
+
+fn of_interface(name: &str, ip: &Ip, place: &str, routes: &mut Vec<Placed>) {
+    if let Some(Some(gateway)) = ip.gateway {
+        let route = on_link(&Route::of_gateway(gateway), name);
+        routes.push(Placed {
+            route,
+            path: Some(format!("{place}/gateway")),
+            only_ways: true,
+        });
+    }
+    for (at, route) in ip.routes.iter().flatten().enumerate() {
+        let path = Some(format!("{place}/routes/{at}"));
+        routes.push(Placed {
+            route: on_link(route, name),
+            path,
+            only_ways: false,
+        });
+    }
+}
+
+/// With the link of each way written out, the single way as the one entry of the list.
+fn on_link(route: &Route, link: &str) -> Route {
+    let ways = route.ways(Some(link)).into_iter().map(|way| NextHop {
+        onlink: way.onlink.filter(|onlink| *onlink),
+        weight: way.weight.filter(|weight| *weight != 1),
+        ..way
+    });
+    Route {
+        next_hop: None,
+        onlink: None,
+        next_hops: Some(ways.collect()),
+        ..route.clone()
+    }
+}
+
+/// Whether what is satisfies the file's words.
+fn satisfies(want: &Placed, is: &Route, extent: Extent) -> bool {
+    let (route, partly) = (&want.route, want.only_ways && extent == Extent::Partial);
+    let (ways, is_ways) = (route.ways(None), is.ways(None));
+    let several = ways.len() > 1;
+    let matches = |want: &NextHop, is: &NextHop| {
+        want.next_hop == is.next_hop
+            && (want.interface.is_none() || want.interface == is.interface)
+            && (!several || want.weight == is.weight)
+            && (partly || want.onlink == is.onlink)
+    };
+    let same_ways = ways.len() == is_ways.len()
+        && ways
+            .iter()
+            .all(|want| is_ways.iter().any(|is| matches(want, is)));
+    same_ways
+        && route.kind() == is.kind()
+        && (partly || (route.mtu == is.mtu && route.preferred_source == is.preferred_source))
+}
+
+/// Which routes the file speaks of, so that those that it leaves out are to go.
+struct Claims<'a> {
+    lists: HashMap<(&'a str, bool), (&'a Interface, usize)>,
+    absent: HashMap<RouteKey, usize>,
+}
+
+impl<'a> Claims<'a> {
+    fn of(desired: &'a Section) -> Self {
+        let mut lists = HashMap::new();
+        for (at, interface) in desired.interfaces().iter().enumerate() {
+            lists.insert((interface.name.as_str(), false), (interface, at));
+            lists.insert((interface.name.as_str(), true), (interface, at));
+        }
+        let absent = desired
+            .routes()
+            .iter()
+            .enumerate()
+            .filter(|(_, route)| route.is_absent());
+        Self {
+            lists,
+            absent: absent.map(|(at, route)| (route.key(), at)).collect(),
+        }
+    }
+
+    /// The place that speaks of a route; `None` where the file does not.
+    fn find(&self, route: &Route) -> Option<Option<String>> {
+        if let Some(at) = self.absent.get(&route.key()) {
+            return Some(Some(format!("/routes/{at}/state")));
+        }
+        let ways = route.ways(None);
+        let link = ways.first()?.interface.as_deref()?;
+        if ways
+            .iter()
+            .any(|way| way.interface.as_deref() != Some(link))
+        {
+            return None;
+        }
+        let v6 = route.dest.0.is_ipv6();
+        let (interface, at) = self.lists.get(&(link, v6))?;
+        if interface.is_absent() {
+            return None;
+        }
+        let ip = interface.ip(v6)?;
+        let is_off = ip.method == Some(Method::Disabled);
+        let (key, claimed) = if route.is_gateways() {
+            let listed = ip.routes.iter().flatten().any(Route::is_gateways);
+            ("gateway", ip.gateway.is_some() || listed)
+        } else {
+            ("routes", ip.routes.is_some())
+        };
+        (claimed || is_off).then(|| {
+            Some(format!(
+                "/interfaces/{at}/ipv{}/{key}",
+                if v6 { 6 } else { 4 }
+            ))
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! The wish, brought to one form: one entry a link, with its controller and its settings as a port, wherever the file says them.
+
+use std::collections::HashMap;
+
+use super::Index;
+use crate::section::port::PortSettings;
+use crate::section::{Interface, Section};
+
+/// What the file wants of one link.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// Its settings; a port that is only listed has its controller and settings alone.
+    pub interface: Interface,
+    /// Where the file names it: `/interfaces/3`.
+    pub path: Option<String>,
+    /// Where the file lists it as a port, or the list that leaves it out.
+    pub port_path: Option<String>,
+}
+
+impl Wish {
+    /// Where the file says something of a key of the link.
+    pub fn path_of(&self, key: &str) -> Option<String> {
+        let own = self.path.as_ref().map(|path| format!("{path}/{key}"));
+        match key.split('/').next() {
+            Some("controller") => self.port_path.clone().or(own),
+            Some("port") => match &self.port_path {
+                Some(path) => Some(format!("{path}{}", key.strip_prefix("port").unwrap_or(""))),
+                None => own,
+            },
+            _ => own,
+        }
+    }
+}
+
+/// The wishes in the file's order, ports that only a list names behind.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// One a link.
+    pub list: Vec<Wish>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Wishes {
+    /// Reads them from a section. `current` says which ports a list leaves out.
+    pub fn of(desired: &Section, current: &Index) -> Self {
+        let mut wishes = Self::default();
+        for (at, interface) in desired.interfaces().iter().enumerate() {
+            let wish = wishes.entry(&interface.name);
+            let (controller, port) = (wish.interface.controller.take(), wish.interface.port.take());
+            wish.interface = interface.clone();
+            wish.interface.ports = None;
+            wish.interface.controller = interface.controller.clone().or(controller);
+            wish.interface.port = interface.port.clone().or(port);
+            wish.path = Some(format!("/interfaces/{at}"));
+        }
+        for (at, interface) in desired.interfaces().iter().enumerate() {
+            if let Some(ports) = &interface.ports {
+                wishes.ports(at, interface, ports, current);
+            }
+        }
+        wishes
+    }
+
+    fn ports(
+        &mut self,
+        at: usize,
+        interface: &Interface,
+        ports: &[crate::section::Port],
+        current: &Index,
+    ) {
+        for (place, port) in ports.iter().enumerate() {
+            let wish = self.entry(&port.name);
+            wish.interface.controller = Some(Some(interface.name.clone()));
+            wish.port_path = Some(format!("/interfaces/{at}/ports/{place}"));
+            if port.settings != PortSettings::default() {
+                wish.interface.port = Some(Box::new(port.settings.clone()));
+            }
+        }
+        for left_out in current.ports(&interface.name) {
+            let wish = self.entry(left_out);
+            if wish.interface.controller.is_none() && !wish.interface.is_absent() {
+                wish.interface.controller = Some(None);
+                wish.port_path = Some(format!("/interfaces/{at}/ports"));
+            }
+        }
+    }
+
+    /// The wish for a link, made where there is none.
+    pub fn entry(&mut self, name: &str) -> &mut Wish {
+        let place = *self.by_name.entry(name.to_owned()).or_insert_with(|| {
+            self.list.push(Wish {
+                interface: Interface::named(name),
+                ..Wish::default()
+            });
+            self.list.len() - 1
+        });
+        &mut self.list[place]
+    }
+
+    /// The wish for a link.
+    pub fn get(&self, name: &str) -> Option<&Wish> {
+        self.by_name.get(name).map(|place| &self.list[*place])
+    }
+}

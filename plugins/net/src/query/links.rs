@@ -1,0 +1,52 @@
+//! Links, as interfaces of the section.
+
+use op_dbus_plugin::netlink as nl;
+
+use crate::kind;
+use crate::section::interface::Unknown;
+use crate::section::port::PortSettings;
+use crate::section::{Interface, Mac, State};
+use crate::wire::Wire;
+
+/// A link in the section's words. Its ports are another link's business.
+pub fn interface(link: nl::Link) -> Interface {
+    let mut interface = Interface {
+        name: link.name,
+        state: Some(if link.up { State::Up } else { State::Down }),
+        mtu: Some(link.mtu),
+        mac: link.mac.map(|mac| Mac(mac.to_ascii_lowercase())),
+        description: link.description.filter(|text| !text.is_empty()),
+        alternative_names: (!link.alternative_names.is_empty()).then_some(link.alternative_names),
+        transmit_queue_length: Some(link.transmit_queue_length),
+        // What is usual is not said; the comparison fills it in.
+        arp: (!link.arp).then_some(false),
+        all_multicast: link.all_multicast.then_some(true),
+        promiscuous: link.promiscuous.then_some(true),
+        address_generation: Wire::of_wire(link.address_generation),
+        controller: link.controller.map(Some),
+        port: PortSettings::of_wire(link.port),
+        index: Some(link.index),
+        running: Some(link.running),
+        permanent_mac: link.permanent_mac.map(Mac),
+        unknown: (!link.unknown.is_empty())
+            .then(|| link.unknown.into_iter().map(unknown).collect()),
+        ..Interface::default()
+    };
+    kind::set(&mut interface, link.kind);
+    interface
+}
+
+fn unknown(attribute: nl::UnknownAttribute) -> Unknown {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = attribute
+        .value
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15]);
+    let value = digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect();
+    Unknown {
+        place: attribute.place,
+        value,
+    }
+}

@@ -1,0 +1,58 @@
+//! The section `net` of a state file. One set of types serves the wish and what is: what can only be read is marked so, is absent from the
+//! schema and is refused by validation.
+
+#[macro_use]
+mod keys;
+
+pub mod interface;
+pub mod ip;
+pub mod kinds;
+pub mod port;
+pub mod route;
+pub mod rule;
+pub mod text;
+pub mod tunnels;
+pub mod vlans;
+pub mod words;
+
+use serde::{Deserialize, Serialize};
+
+pub use interface::{Interface, LinkType, State};
+pub use ip::{Address, Ip, Method, Neighbour};
+pub use port::Port;
+pub use route::{NextHop, Route};
+pub use rule::Rule;
+pub use text::{Mac, Network};
+pub use vlans::Vlans;
+
+keys! {
+    /// The network of the kernel: interfaces with their addresses and routes, routes that belong to no single interface, and rules.
+    ///
+    /// Partial: what is not mentioned stays, a list replaces, `"state": "absent"` removes.
+    pub struct Section {}
+    optional {
+        /// Interfaces, each named once. One that is not in the list is left alone.
+        interfaces: Vec<Interface>,
+        /// Routes that lead nowhere, or over several interfaces. One that is not in the list is left alone.
+        routes: Vec<Route>,
+        /// Route rules, ip-rule(8). One that is not in the list is left alone.
+        rules: Vec<Rule>,
+    }
+}
+
+impl Section {
+    /// The interfaces, none when the key is absent.
+    pub fn interfaces(&self) -> &[Interface] {
+        self.interfaces.as_deref().unwrap_or_default()
+    }
+
+    /// The routes beside those of interfaces.
+    pub fn routes(&self) -> &[Route] {
+        self.routes.as_deref().unwrap_or_default()
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &[Rule] {
+        self.rules.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,182 @@
+//! A port of a bridge, bond or VRF.
+
+use std::fmt;
+
+use op_dbus_plugin::netlink as nl;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::vlans::Vlans;
+
+keys! {
+    /// Settings of a link as a port of its controller.
+    pub struct PortSettings {}
+    optional {
+        /// Spanning tree path cost.
+        #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1, max = 65535)))]
+        cost: u32,
+        /// On a bridge the spanning tree priority, 0 to 63; on a bond the port's priority.
+        priority: i32,
+        /// Sends frames back out of the port that they came from.
+        hairpin: bool,
+        /// Speaks only with ports that are not isolated.
+        isolated: bool,
+        /// Learns addresses.
+        learning: bool,
+        /// Floods unicast to unknown addresses.
+        unicast_flood: bool,
+        /// Floods multicast.
+        multicast_flood: bool,
+        /// Floods broadcast.
+        broadcast_flood: bool,
+        /// Answers ARP and neighbour solicitations from what is known.
+        neighbour_suppression: bool,
+        /// Goes down when a bridge protocol packet comes in.
+        bpdu_guard: bool,
+        /// Never becomes the way to the root bridge.
+        root_block: bool,
+        /// Leaves multicast groups at once.
+        fast_leave: bool,
+        /// On a bond: the transmit queue of the port.
+        queue_id: u16,
+        /// On a bridge with VLAN filtering: the VLANs of the port.
+        vlans: Vlans,
+    }
+}
+
+impl PortSettings {
+    /// From what the kernel says; `None` where there is nothing to say.
+    pub fn of_wire(port: Option<nl::Port>) -> Option<Box<Self>> {
+        Some(Box::new(match port? {
+            nl::Port::Bridge(port) => Self {
+                cost: port.cost,
+                priority: port.priority.map(Into::into),
+                hairpin: port.hairpin,
+                isolated: port.isolated,
+                learning: port.learning,
+                unicast_flood: port.unicast_flood,
+                multicast_flood: port.multicast_flood,
+                broadcast_flood: port.broadcast_flood,
+                neighbour_suppression: port.neighbour_suppression,
+                bpdu_guard: port.bpdu_guard,
+                root_block: port.root_block,
+                fast_leave: port.fast_leave,
+                ..Self::default()
+            },
+            nl::Port::Bond(port) => Self {
+                queue_id: port.queue_id,
+                priority: port.priority,
+                ..Self::default()
+            },
+            nl::Port::Other(_) => return None,
+        }))
+    }
+
+    /// For a request; `None` where there is nothing to ask for. VLANs have requests of their own.
+    pub fn to_wire(&self, on_bond: bool) -> Option<nl::Port> {
+        if *self
+            == (Self {
+                vlans: self.vlans.clone(),
+                ..Self::default()
+            })
+        {
+            return None;
+        }
+        Some(if on_bond || self.queue_id.is_some() {
+            nl::Port::Bond(nl::BondPort {
+                queue_id: self.queue_id,
+                priority: self.priority,
+            })
+        } else {
+            nl::Port::Bridge(nl::BridgePort {
+                cost: self.cost,
+                priority: self.priority.and_then(|priority| priority.try_into().ok()),
+                hairpin: self.hairpin,
+                isolated: self.isolated,
+                learning: self.learning,
+                unicast_flood: self.unicast_flood,
+                multicast_flood: self.multicast_flood,
+                broadcast_flood: self.broadcast_flood,
+                neighbour_suppression: self.neighbour_suppression,
+                bpdu_guard: self.bpdu_guard,
+                root_block: self.root_block,
+                fast_leave: self.fast_leave,
+            })
+        })
+    }
+}
+
+/// An entry of a controller's `ports`: a name, or an object with `name` and settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Port {
+    /// The port's name.
+    pub name: String,
+    /// What else is said of it.
+    pub settings: PortSettings,
+}
+
+impl Serialize for Port {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.settings == PortSettings::default() {
+            return serializer.serialize_str(&self.name);
+        }
+        let mut object = serde_json::to_value(&self.settings).map_err(serde::ser::Error::custom)?;
+        object["name"] = self.name.clone().into();
+        object.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrObject;
+
+        impl<'de> Visitor<'de> for NameOrObject {
+            type Value = Port;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("the name of a port, or an object with `name` and its settings")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Port, E> {
+                Ok(Port {
+                    name: name.to_owned(),
+                    settings: PortSettings::default(),
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Port, A::Error> {
+                let mut object = serde_json::Map::deserialize(MapAccessDeserializer::new(map))?;
+                let Some(serde_json::Value::String(name)) = object.remove("name") else {
+                    return Err(A::Error::custom("a port needs its `name`"));
+                };
+                let settings = serde_json::from_value(serde_json::Value::Object(object))
+                    .map_err(|error| A::Error::custom(format!("port {name}: {error}")))?;
+                Ok(Port { name, settings })
+            }
+        }
+
+        deserializer.deserialize_any(NameOrObject)
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl schemars::JsonSchema for Port {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Port".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let settings = PortSettings::json_schema(generator);
+        let mut object = settings.as_value().clone();
+        object["properties"]["name"] = serde_json::json!({
+            "description": "The port's name.", "type": "string", "minLength": 1, "maxLength": 15
+        });
+        object["required"] = serde_json::json!(["name"]);
+        object["description"] = "A port with its settings.".into();
+        schemars::json_schema!({
+            "description": "A port: its name, or an object with `name` and its settings.",
+            "anyOf": [{"type": "string", "minLength": 1, "maxLength": 15}, object]
+        })
+    }
+}
