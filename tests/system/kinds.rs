@@ -72,3 +72,71 @@ fn the_full_kernel_makes_links_of_every_kind() {
         assert!(namespace.link("probe").is_none());
     }
 }
+
+/// Applies a state file with one link named `probe`, asks the
+/// kernel what came of it, and takes it back.
+#[track_caller]
+fn makes_and_takes_back(kind: &str, word: &str, settings: &str) {
+    let Some(namespace) = namespace_with(kind) else {
+        return;
+    };
+    namespace.ip(&["link", "set", "base", "up"]);
+    let before = namespace.everything();
+    let text = format!(
+        r#"{{"version": 1, "plugins": {{"net": {{"interfaces": [
+            {{"name": "probe", "type": "{word}", "mtu": 1400, "state": "up"{settings}}}]}}}}}}"#
+    );
+    let file = namespace.file("state.json", text);
+    let file = file.to_str().expect("a temporary path is text");
+
+    namespace.op_dbus(&["diff", file]).code(2);
+    namespace.op_dbus(&["apply", file]).success();
+    let link = namespace
+        .link("probe")
+        .expect("op-dbus said that it made the link");
+    assert_eq!(
+        link.pointer("/linkinfo/info_kind")
+            .and_then(|kind| kind.as_str()),
+        Some(kind)
+    );
+    assert_eq!(link["mtu"], 1400);
+    assert!(link["flags"].to_string().contains("\"UP\""), "{link}");
+    namespace.op_dbus(&["verify", file]).success();
+    namespace.op_dbus(&["diff", file]).success();
+
+    namespace.op_dbus(&["rollback"]).success();
+    assert_eq!(
+        namespace.everything(),
+        before,
+        "the rollback left differences"
+    );
+}
+
+/// One test for each kind, named after it.
+macro_rules! round_trips {
+    ($($name:ident: $kind:literal, $word:literal, $settings:literal;)*) => {
+        $(#[test] fn $name() { makes_and_takes_back($kind, $word, $settings); })*
+    };
+}
+
+round_trips! {
+    a_bond_is_made_and_taken_back: "bond", "bond", r#", "bond": {"mode": "active-backup", "miimon": 100}"#;
+    a_bridge_is_made_and_taken_back: "bridge", "bridge", r#", "ports": ["base"], "bridge": {"stp": true}"#;
+    a_dummy_is_made_and_taken_back: "dummy", "dummy", "";
+    a_geneve_is_made_and_taken_back: "geneve", "geneve", r#", "geneve": {"id": 7, "remote": "192.0.2.7"}"#;
+    a_gre_is_made_and_taken_back: "gre", "gre", r#", "gre": {"remote": "192.0.2.7"}"#;
+    a_gretap_is_made_and_taken_back: "gretap", "gretap", r#", "gretap": {"remote": "192.0.2.7"}"#;
+    an_ifb_is_made_and_taken_back: "ifb", "ifb", "";
+    an_ip6gre_is_made_and_taken_back: "ip6gre", "ip6gre", r#", "ip6gre": {"remote": "2001:db8::7"}"#;
+    an_ip6tnl_is_made_and_taken_back: "ip6tnl", "ip6tnl", r#", "ip6tnl": {"remote": "2001:db8::7"}"#;
+    an_ipip_is_made_and_taken_back: "ipip", "ipip", r#", "ipip": {"remote": "192.0.2.7"}"#;
+    an_ipvlan_is_made_and_taken_back: "ipvlan", "ipvlan", r#", "ipvlan": {"parent": "base"}"#;
+    a_macvlan_is_made_and_taken_back: "macvlan", "macvlan", r#", "macvlan": {"parent": "base"}"#;
+    a_macvtap_is_made_and_taken_back: "macvtap", "macvtap", r#", "macvtap": {"parent": "base"}"#;
+    a_sit_is_made_and_taken_back: "sit", "sit", r#", "sit": {"remote": "192.0.2.7"}"#;
+    a_veth_is_made_and_taken_back: "veth", "veth", r#", "veth": {"peer": "probe-peer"}"#;
+    a_vlan_is_made_and_taken_back: "vlan", "vlan", r#", "vlan": {"parent": "base", "id": 7}"#;
+    a_vrf_is_made_and_taken_back: "vrf", "vrf", r#", "vrf": {"table": 7}"#;
+    a_vxlan_is_made_and_taken_back: "vxlan", "vxlan", r#", "vxlan": {"id": 7, "remote": "192.0.2.7", "port": 4789}"#;
+    a_wireguard_is_made_and_taken_back: "wireguard", "wireguard", r#", "wireguard": {"listen_port": 51820}"#;
+}

@@ -6,6 +6,7 @@
 //! - `sandbox`: becomes root of a private namespace where the user is not root.
 //! - One module for each verb.
 
+mod bench;
 mod command;
 mod demo;
 mod dist;
@@ -27,7 +28,7 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: [Verb; 7] = [
+const VERBS: [Verb; 8] = [
     Verb {
         name: "setup",
         argument: "",
@@ -53,6 +54,15 @@ const VERBS: [Verb; 7] = [
         run: |arguments| {
             ensure!(arguments.len() <= 1, "vm-test takes at most one filter");
             vm::run(arguments.first().map(String::as_str))
+        },
+    },
+    Verb {
+        name: "bench",
+        argument: "[FILTER]",
+        about: "op-dbus side by side with its peers and with the limit",
+        run: |arguments| {
+            ensure!(arguments.len() <= 1, "bench takes at most one filter");
+            bench::run(arguments.first().map(String::as_str))
         },
     },
     Verb {

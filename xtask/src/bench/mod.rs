@@ -1,0 +1,84 @@
+//! `cargo xtask bench`: op-dbus against others and against the limit, side by side.
+//!
+//! Every case has contenders that do the same; they run in turn, so that a slow minute of the
+//! machine hits all of them, and the median of each counts. Goals are ratios between contenders
+//! of one run. Nothing here fails because something is slow.
+
+mod apply;
+mod case;
+mod query;
+mod report;
+mod sampler;
+mod scenario;
+
+use anyhow::{Result, ensure};
+
+use crate::command::{self, cargo, find_program, target, target_subdirectory};
+use crate::dist;
+use crate::prerequisites::{self, Prerequisite};
+use crate::sandbox;
+
+use sampler::Sampler;
+
+/// Runs the cases whose name contains `filter`.
+///
+/// # Errors
+/// A build fails, or a contender does: a time without a result is worth nothing.
+pub fn run(filter: Option<&str>) -> Result<()> {
+    prerequisites::ensure(&[Prerequisite::WasmTarget, Prerequisite::Iproute2])?;
+    let op_dbus = dist::build()?;
+    command::run(cargo().args(["build", "--release", "--package", "xtask", "--bin", "raw"]))?;
+    sandbox::become_root()?;
+    sandbox::outlive_interrupts();
+
+    let programs = Programs {
+        op_dbus: text(&op_dbus)?,
+        raw: text(&target()?.join("release/raw"))?,
+        nmstatectl: find_program("nmstatectl")
+            .map(|path| text(&path))
+            .transpose()?,
+    };
+    if programs.nmstatectl.is_none() {
+        eprintln!(
+            "xtask: no nmstatectl in PATH, its columns stay empty (cargo install nmstatectl)"
+        );
+    }
+    let directory = target_subdirectory("bench")?;
+    let mut cases = query::cases(&programs, &directory)?;
+    cases.extend(apply::cases(&programs, &directory)?);
+    cases.retain(|case| filter.is_none_or(|filter| case.name.contains(filter)));
+    ensure!(
+        !cases.is_empty(),
+        "no case matches {:?}",
+        filter.unwrap_or_default()
+    );
+
+    let sampler = Sampler::new(&programs, &directory)?;
+    let mut results = Vec::new();
+    for case in &cases {
+        eprintln!("{}…", case.name);
+        let result = case.run(&sampler)?;
+        print!("{}", report::table(&result));
+        results.push(result);
+        // After each case: a long run that is interrupted leaves what it has.
+        report::save(&results, &directory.join("bench.json"))?;
+    }
+    println!("\n{}", report::summary(&results, &op_dbus)?);
+    println!("{}", directory.join("bench.json").display());
+    Ok(())
+}
+
+/// Paths of what is measured.
+pub struct Programs {
+    /// The release binary with compiled plugins.
+    pub op_dbus: String,
+    /// The limit, and the measuring tool.
+    pub raw: String,
+    /// A peer, where it is installed.
+    pub nmstatectl: Option<String>,
+}
+
+fn text(path: &std::path::Path) -> Result<String> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| anyhow::anyhow!("{} is not UTF-8", path.display()))
+}

@@ -1,0 +1,145 @@
+//! Figures as tables, and as JSON.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::case::{CaseResult, Goal, Measure, OURS};
+
+/// The largest binary that PERFORMANCE.md allows, in bytes.
+const BINARY: u64 = 25_000_000;
+
+/// One case: a line for each contender, then one for each goal.
+pub fn table(result: &CaseResult) -> String {
+    let mut text = format!("\n{}\n", result.case.name);
+    text.push_str(&format!(
+        "  {:<16}{:>12}{:>12}{:>12}{:>6}\n",
+        "", "wall ms", "CPU ms", "peak MiB", "runs"
+    ));
+    for (contender, (sample, runs)) in result.case.contenders.iter().zip(&result.medians) {
+        text.push_str(&format!(
+            "  {:<16}{:>12.2}{:>12.2}{:>12.1}{runs:>6}\n",
+            contender.name, sample.wall, sample.cpu, sample.peak
+        ));
+    }
+    for goal in &result.case.goals {
+        text.push_str(&format!("  {}\n", Verdict::of(result, goal).line()));
+    }
+    for line in &result.timings {
+        text.push_str(&format!("  | {line}\n"));
+    }
+    text
+}
+
+/// How many goals were reached, and the ones that were missed.
+pub fn summary(results: &[CaseResult], binary: &Path) -> Result<String> {
+    let mut missed = Vec::new();
+    let (mut reached, mut unknown) = (0, 0);
+    for result in results {
+        for goal in &result.case.goals {
+            let verdict = Verdict::of(result, goal);
+            match verdict.reached {
+                Some(true) => reached += 1,
+                Some(false) => missed.push(format!("  {}: {}", result.case.name, verdict.line())),
+                None => unknown += 1,
+            }
+        }
+    }
+    let size = fs::metadata(binary)?.len();
+    let line = format!(
+        "stripped binary {:.1} MB (goal ≤ {} MB)",
+        size as f64 / 1e6,
+        BINARY / 1_000_000
+    );
+    if size <= BINARY {
+        reached += 1
+    } else {
+        missed.push(format!("  {line}"))
+    }
+    let mut text = format!(
+        "{line}\ngoals: {reached} reached, {} missed, {unknown} without their peer\n",
+        missed.len()
+    );
+    text.push_str(&missed.join("\n"));
+    Ok(text)
+}
+
+/// Writes all figures and goals.
+pub fn save(results: &[CaseResult], path: &Path) -> Result<()> {
+    let cases: Vec<Value> = results.iter().map(case).collect();
+    let text = serde_json::to_string_pretty(&json!({"cases": cases}))?;
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn case(result: &CaseResult) -> Value {
+    let contenders = result.case.contenders.iter().zip(&result.medians);
+    let contenders: Vec<Value> = contenders
+        .map(|(contender, (sample, runs))| {
+            json!({"name": contender.name, "runs": runs, "wall_ms": sample.wall,
+                "cpu_ms": sample.cpu, "peak_mib": sample.peak})
+        })
+        .collect();
+    let goals: Vec<Value> = result
+        .case
+        .goals
+        .iter()
+        .map(|goal| {
+            let verdict = Verdict::of(result, goal);
+            json!({"goal": verdict.text, "figure": verdict.figure, "reached": verdict.reached})
+        })
+        .collect();
+    json!({"case": result.case.name, "contenders": contenders, "goals": goals,
+        "timings": result.timings})
+}
+
+/// A goal and what came of it.
+struct Verdict {
+    text: String,
+    /// A ratio, or the absolute figure; absent if the peer is.
+    figure: Option<f64>,
+    reached: Option<bool>,
+}
+
+impl Verdict {
+    fn of(result: &CaseResult, goal: &Goal) -> Self {
+        let (what, unit) = match goal.measure {
+            Measure::Wall => ("wall", "ms"),
+            Measure::Cpu => ("CPU", "ms"),
+            Measure::Peak => ("peak", "MiB"),
+        };
+        let sign = if goal.at_most { "≤" } else { "≥" };
+        let text = match goal.against {
+            None => format!("{what} {sign} {} {unit}", goal.limit),
+            Some(peer) if goal.at_most => format!("{what} {sign} {}x of {peer}", goal.limit),
+            Some(peer) => format!("{what} {sign} {}x less than {peer}", goal.limit),
+        };
+        let ours = result.of(OURS).map(|sample| sample.get(goal.measure));
+        let figure = match goal.against {
+            None => ours,
+            Some(peer) => result.of(peer).zip(ours).map(|(sample, ours)| {
+                let theirs = sample.get(goal.measure);
+                if goal.at_most {
+                    ours / theirs
+                } else {
+                    theirs / ours
+                }
+            }),
+        };
+        let reached = figure.map(|figure| (figure <= goal.limit) == goal.at_most);
+        Self {
+            text,
+            figure,
+            reached,
+        }
+    }
+
+    fn line(&self) -> String {
+        match (self.figure, self.reached) {
+            (Some(figure), Some(true)) => format!("goal {}: {figure:.2}, reached", self.text),
+            (Some(figure), _) => format!("goal {}: {figure:.2}, MISSED", self.text),
+            (None, _) => format!("goal {}: that peer is not installed", self.text),
+        }
+    }
+}

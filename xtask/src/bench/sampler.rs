@@ -1,0 +1,207 @@
+//! Runs programs in networks of the bench's own and takes their figures.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+use super::Programs;
+use super::case::Measure;
+use super::scenario::Scenario;
+use crate::command::output;
+
+/// What a run cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    /// Milliseconds from start to end.
+    pub wall: f64,
+    /// Milliseconds of CPU, the kernel's included.
+    pub cpu: f64,
+    /// Mebibytes of memory at the peak.
+    pub peak: f64,
+}
+
+impl Sample {
+    /// One of its figures.
+    pub fn get(self, measure: Measure) -> f64 {
+        match measure {
+            Measure::Wall => self.wall,
+            Measure::Cpu => self.cpu,
+            Measure::Peak => self.peak,
+        }
+    }
+
+    /// The median of each figure by itself.
+    pub fn median(samples: &[Self]) -> Self {
+        let median = |measure| {
+            let mut figures: Vec<f64> = samples.iter().map(|sample| sample.get(measure)).collect();
+            figures.sort_by(f64::total_cmp);
+            let middle = figures.len() / 2;
+            match figures.len() {
+                0 => f64::NAN,
+                length if length % 2 == 1 => figures[middle],
+                _ => f64::midpoint(figures[middle - 1], figures[middle]),
+            }
+        };
+        Self {
+            wall: median(Measure::Wall),
+            cpu: median(Measure::Cpu),
+            peak: median(Measure::Peak),
+        }
+    }
+}
+
+/// A network namespace that is removed with this.
+pub struct Network {
+    name: String,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if let Err(error) = output(Command::new("ip").args(["netns", "delete", &self.name])) {
+            eprintln!("xtask: {error:#}");
+        }
+    }
+}
+
+/// See the module.
+pub struct Sampler {
+    raw: String,
+    directory: PathBuf,
+    created: AtomicU32,
+}
+
+impl Sampler {
+    /// With a directory for its files.
+    pub fn new(programs: &Programs, directory: &Path) -> Result<Self> {
+        let directory = directory.join("run");
+        fs::create_dir_all(&directory)?;
+        Ok(Self {
+            raw: programs.raw.clone(),
+            directory,
+            created: AtomicU32::new(0),
+        })
+    }
+
+    /// Makes a network.
+    pub fn network(&self, scenario: &Scenario) -> Result<Network> {
+        let number = self.created.fetch_add(1, Ordering::Relaxed);
+        let name = format!("opdbus-bench-{}-{number}", process::id());
+        output(Command::new("ip").args(["netns", "add", &name]))?;
+        let network = Network { name };
+        let batch = self.directory.join("scenario");
+        fs::write(&batch, scenario.batch())?;
+        let mut ip = Command::new("ip");
+        output(ip.args(["-netns", &network.name, "-batch"]).arg(&batch))?;
+        if let Some(arguments) = scenario.routes() {
+            let command = [vec![self.raw.clone()], arguments].concat();
+            self.run(&network, &command, Stdio::null())?;
+        }
+        Ok(network)
+    }
+
+    /// Runs programs one after the other; wall time and CPU add up, of the peaks the highest counts.
+    /// The word `@` in an argument stands for the namespace's name, and `%` for a state directory
+    /// that is empty at first.
+    pub fn run_all(&self, network: &Network, commands: &[Vec<String>]) -> Result<Sample> {
+        self.forget()?;
+        let mut sum = Sample::default();
+        for command in commands {
+            let (sample, _) = self.run(network, command, Stdio::null())?;
+            sum.wall += sample.wall;
+            sum.cpu += sample.cpu;
+            sum.peak = sum.peak.max(sample.peak);
+        }
+        Ok(sum)
+    }
+
+    /// Runs programs and returns what they print on stdout.
+    pub fn output(&self, network: &Network, commands: &[Vec<String>]) -> Result<String> {
+        self.forget()?;
+        let path = self.directory.join("output");
+        let mut text = String::new();
+        for command in commands {
+            self.run(network, command, File::create(&path)?.into())?;
+            text.push_str(&String::from_utf8_lossy(&fs::read(&path)?));
+        }
+        Ok(text)
+    }
+
+    /// Runs a program and returns what it prints on stderr.
+    pub fn talk(&self, network: &Network, command: &[String]) -> Result<String> {
+        self.forget()?;
+        Ok(self.run(network, command, Stdio::null())?.1)
+    }
+
+    /// How many links, addresses and routes there are, in words.
+    pub fn census(&self, network: &Network) -> Result<String> {
+        let words = self.output(network, &[vec![self.raw.clone(), "dump".into()]])?;
+        Ok(words.trim().to_owned())
+    }
+
+    /// Every run begins without checkpoints of others.
+    fn forget(&self) -> Result<()> {
+        let state = self.directory.join("state");
+        if state.exists() {
+            fs::remove_dir_all(&state)?;
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        network: &Network,
+        command: &[String],
+        stdout: Stdio,
+    ) -> Result<(Sample, String)> {
+        let report = self.directory.join("report");
+        let command: Vec<String> = command
+            .iter()
+            .map(|word| match word.as_str() {
+                "@" => network.name.clone(),
+                "%" => self.directory.join("state").display().to_string(),
+                _ => word.clone(),
+            })
+            .collect();
+        let run = Command::new(&self.raw)
+            .args(["measure", &network.name])
+            .arg(&report)
+            .args(&command)
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .output()
+            .context("cannot start raw")?;
+        let words = String::from_utf8_lossy(&run.stderr);
+        if !run.status.success() {
+            bail!("cannot run {}: {}", command.join(" "), words.trim());
+        }
+        let text = fs::read_to_string(&report)?;
+        let numbers: Vec<f64> = text
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [wall, cpu, peak, code] = numbers[..] else {
+            bail!("raw reported {text:?}")
+        };
+        // `op-dbus diff` says with 2 that there are differences.
+        let expected = if command.iter().any(|word| word == "diff") {
+            2.0
+        } else {
+            0.0
+        };
+        if code != expected {
+            bail!("exit code {code}: {}: {}", command.join(" "), words.trim());
+        }
+        Ok((
+            Sample {
+                wall: wall / 1e6,
+                cpu: cpu / 1e3,
+                peak: peak / 1024.0,
+            },
+            words.into_owned(),
+        ))
+    }
+}
