@@ -3,7 +3,8 @@
 use std::env;
 use std::fmt;
 use std::io::IsTerminal;
-use std::os::fd::AsFd;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// How wide a page is where there is no terminal to ask, in columns.
 const PLAIN_WIDTH: usize = 100;
@@ -100,8 +101,14 @@ fn wants_color(
 
 /// Never so narrow that nothing can be said.
 fn columns(terminal: impl AsFd) -> usize {
-    match rustix::termios::tcgetwinsize(terminal) {
-        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col).max(40),
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: the descriptor is open, and the kernel writes a `winsize` (ioctl_tty(2)).
+    let answer = unsafe {
+        libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr())
+    };
+    // SAFETY: all zeros are a `winsize` as well.
+    match unsafe { size.assume_init() }.ws_col {
+        width if answer == 0 && width > 0 => usize::from(width).max(40),
         _ => PLAIN_WIDTH,
     }
 }

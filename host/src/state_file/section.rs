@@ -64,7 +64,7 @@ impl Section {
     }
 
     /// Where the section's own key stands.
-    pub(super) fn name_place(&self) -> Span {
+    pub fn name_place(&self) -> Span {
         // A section is the value of a key, and a value follows its key in the list of nodes.
         self.document.span(self.node.saturating_sub(1))
     }

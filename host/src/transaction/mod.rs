@@ -1,6 +1,9 @@
 //! Transactions: validate, query, diff, checkpoint, journal, apply, verify, commit or roll back.
 //!
 //! # Layout
+//! - [`plan`], [`apply`], [`settle`], [`interrupt`]: from the steps to commit or undo; [`book`] records what plugins do on the way.
+//! - [`recovery`]: undoes what a dead process left.
+//! - [`checkpoints`]: what was before, to go back to.
 //! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie.
 //! - [`lock`], [`process`]: one transaction at a time per namespace.
 //! - [`journal`], [`record`], [`frame`]: what is on disk before anything takes effect.
@@ -13,17 +16,24 @@
 #[macro_use]
 pub mod failpoint;
 
+pub mod apply;
 pub mod before_image;
+pub mod book;
+pub mod checkpoints;
 pub mod footprint;
 pub mod frame;
 pub mod images;
+pub mod interrupt;
 pub mod journal;
 pub mod link_names;
 pub mod link_restore;
 pub mod lock;
+pub mod plan;
 pub mod process;
 pub mod record;
+pub mod recovery;
 pub mod same;
+pub mod settle;
 pub mod state_dir;
 pub mod undo;
 pub mod undo_plan;
