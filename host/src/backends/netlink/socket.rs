@@ -1,0 +1,506 @@
+//! The transport: requests out, answers in, nothing lost on the way (netlink(7)).
+//!
+//! The kernel works on a request while it is being sent, and on a dump while it is being received; when `send` returns, the answers are in
+//! the receive queue. There is nothing to wait for, so the calls below are plain system calls with a yield to the runtime between chunks.
+//! A future that is dropped at such a yield leaves at most a dump unfinished, which the next call drains before it sends.
+
+use std::io;
+
+use netlink_sys::{Socket, SocketAddr};
+use rustix::io::Errno;
+
+use super::attribute::{Fault, attributes};
+use super::errno;
+use super::message::{HEADER, Message, NLM_F_DUMP};
+use crate::contract::types::{Failure, FailureCode};
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_OVERRUN: u16 = 4;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+const NLM_F_CAPPED: u16 = 0x100;
+const NLM_F_ACK_TLVS: u16 = 0x200;
+const MSG_DONTWAIT: i32 = 0x40;
+const MSG_TRUNC: i32 = 0x20;
+
+/// The kernel packs at most 32 KiB of a dump into one datagram; a single link with many virtual functions may be larger.
+const BUFFER: usize = 64 * 1024;
+/// Room for the answers to a chunk and for bursts of events. Beyond `rmem_max` only with CAP_NET_ADMIN.
+const RECEIVE_QUEUE: usize = 8 * 1024 * 1024;
+/// How often a dump is repeated when the kernel says that its objects changed meanwhile. A routing daemon that loads a full table changes
+/// them for seconds on end.
+const DUMP_ATTEMPTS: usize = 16;
+/// Below the smallest send buffer that the kernel gives (`wmem_default`, 208 KiB), with room for its bookkeeping.
+const CHUNK_BYTES: usize = 32 * 1024;
+/// Work in one `send`, in units of a cheap request: bounds how long a chunk holds the thread, and how many answers queue up.
+const CHUNK_WORK: usize = 128;
+/// Answers that carry an object are a hundred times larger than acknowledgements.
+const CHUNK_QUERIES: usize = 32;
+/// Datagrams of a dump between two yields to the runtime.
+const YIELD_EVERY: usize = 16;
+
+/// The kernel's refusal of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Positive.
+    pub errno: i32,
+    /// The text of the extended acknowledgement, unchanged.
+    pub text: Option<String>,
+    /// The attribute that the kernel points at, in our words.
+    pub place: Option<String>,
+}
+
+impl Refusal {
+    pub fn failure(self, what: &str) -> Failure {
+        match self.place {
+            Some(place) => errno::failure(self.errno, self.text, &format!("{what} ({place})")),
+            None => errno::failure(self.errno, self.text, what),
+        }
+    }
+}
+
+/// Why an exchange did not come to its end.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The kernel refused the dump.
+    Refused(Refusal),
+    /// A system call failed.
+    Io(io::Error),
+    /// A message cannot be decoded. Its object must not be left out silently.
+    Undecodable { kind: u16, fault: Fault },
+    /// The dump was interrupted each time that it was tried.
+    Torn,
+    /// Answers were lost. Whether the requests took effect is unknown.
+    Lost,
+}
+
+impl Trouble {
+    pub fn failure(self, what: &str) -> Failure {
+        let plain = |code, message| Failure {
+            code,
+            message,
+            backend: None,
+        };
+        match self {
+            Self::Refused(refusal) => refusal.failure(what),
+            Self::Io(error) => errno::io_failure(&error, what),
+            Self::Undecodable { kind, fault } => plain(
+                FailureCode::Internal,
+                format!("{what}: the kernel's message of type {kind} cannot be decoded: {fault}"),
+            ),
+            Self::Torn => plain(
+                FailureCode::Conflict,
+                format!("{what}: the kernel's objects changed during each of {DUMP_ATTEMPTS} attempts; try again"),
+            ),
+            Self::Lost => plain(
+                FailureCode::Timeout,
+                format!("{what}: the kernel's answers were lost; read again to see what took effect"),
+            ),
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Opens a socket in the present namespace, with every check and word that the kernel offers switched on.
+pub fn open(protocol: isize) -> io::Result<Socket> {
+    let mut socket = Socket::new(protocol)?;
+    socket.set_ext_ack(true)?;
+    socket.set_cap_ack(true)?;
+    socket.set_netlink_get_strict_chk(true)?;
+    use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
+    if set_socket_recv_buffer_size_force(&socket, RECEIVE_QUEUE).is_err() {
+        set_socket_recv_buffer_size(&socket, RECEIVE_QUEUE)?;
+    }
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    Ok(socket)
+}
+
+/// A message as it came.
+#[derive(Clone, Copy)]
+pub struct Received<'a> {
+    pub kind: u16,
+    flags: u16,
+    sequence: u32,
+    pub body: &'a [u8],
+}
+
+/// The messages of a datagram.
+pub struct Messages<'a> {
+    pub rest: &'a [u8],
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Received<'a>, Trouble>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let rest = std::mem::take(&mut self.rest);
+        let wrong = |problem: String| {
+            Some(Err(Trouble::Undecodable {
+                kind: 0,
+                fault: Fault::new(problem).within("nlmsghdr"),
+            }))
+        };
+        let Some(header) = rest.first_chunk::<HEADER>() else {
+            return wrong(format!("{} stray bytes", rest.len()));
+        };
+        let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let length = word(0) as usize;
+        if length < HEADER || length > rest.len() {
+            return wrong(format!("claims {length} bytes of {}", rest.len()));
+        }
+        self.rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Some(Ok(Received {
+            kind: u16::from_ne_bytes([header[4], header[5]]),
+            flags: u16::from_ne_bytes([header[6], header[7]]),
+            sequence: word(8),
+            body: &rest[HEADER..length],
+        }))
+    }
+}
+
+/// A socket for requests, one exchange at a time.
+pub struct Channel {
+    socket: Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+    /// A dump was started whose end has not been seen.
+    unfinished: bool,
+}
+
+enum Datagram {
+    Bytes(usize),
+    /// The receive queue overflowed, or the buffer was too small (it has grown): something is missing.
+    Incomplete,
+}
+
+impl Channel {
+    pub fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            sequence: 0,
+            buffer: vec![0; BUFFER],
+            unfinished: false,
+        }
+    }
+
+    fn receive(&mut self) -> Result<Datagram, Trouble> {
+        loop {
+            let mut space: &mut [u8] = &mut self.buffer;
+            match self.socket.recv_from(&mut space, MSG_TRUNC | MSG_DONTWAIT) {
+                // Another process may send to our port; only the kernel's is 0.
+                Ok((_, sender)) if sender.port_number() != 0 => {}
+                Ok((length, _)) if length > self.buffer.len() => {
+                    self.buffer.resize(length.next_multiple_of(BUFFER), 0);
+                    return Ok(Datagram::Incomplete);
+                }
+                Ok((length, _)) => return Ok(Datagram::Bytes(length)),
+                Err(error) => match Errno::from_io_error(&error) {
+                    Some(Errno::INTR) => {}
+                    Some(Errno::NOBUFS) => return Ok(Datagram::Incomplete),
+                    // Everything that was to come has come: an answer that is missing now will stay so.
+                    Some(Errno::AGAIN) => return Err(Trouble::Lost),
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    /// Reads away what an abandoned exchange left.
+    async fn drain(&mut self) -> Result<(), Trouble> {
+        if !self.unfinished {
+            return Ok(());
+        }
+        for count in 1.. {
+            match self.receive() {
+                Ok(_) => {}
+                Err(Trouble::Lost) => break,
+                Err(trouble) => return Err(trouble),
+            }
+            if count % YIELD_EVERY == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.unfinished = false;
+        Ok(())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        loop {
+            match self.socket.send(bytes, 0) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Dumps objects. `decode` looks at each message (type and body) and appends what is wanted; it is called from the start
+    /// again, with an empty list, when the kernel says that the dump was torn.
+    pub async fn dump<T>(
+        &mut self,
+        request: &Message,
+        mut decode: impl FnMut(Received<'_>, &mut Vec<T>) -> Result<(), Fault>,
+    ) -> Result<Vec<T>, Trouble> {
+        for _ in 0..DUMP_ATTEMPTS {
+            if let Some(found) = self.dump_once(request, &mut decode).await? {
+                return Ok(found);
+            }
+        }
+        Err(Trouble::Torn)
+    }
+
+    async fn dump_once<T>(
+        &mut self,
+        request: &Message,
+        decode: &mut impl FnMut(Received<'_>, &mut Vec<T>) -> Result<(), Fault>,
+    ) -> Result<Option<Vec<T>>, Trouble> {
+        self.drain().await?;
+        self.sequence = self.sequence.wrapping_add(1);
+        let sequence = self.sequence;
+        let mut bytes = Vec::with_capacity(request.len());
+        request.finish(sequence, false, &mut bytes);
+        let flags = u16::from_ne_bytes([bytes[6], bytes[7]]) | NLM_F_DUMP;
+        bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
+        self.unfinished = true;
+        self.send(&bytes)?;
+        let mut found = Vec::new();
+        let mut torn = false;
+        for count in 1.. {
+            let length = match self.receive()? {
+                Datagram::Bytes(length) => length,
+                Datagram::Incomplete => return Ok(None),
+            };
+            for message in (Messages { rest: &self.buffer[..length] }) {
+                let message = message?;
+                if message.sequence != sequence {
+                    continue;
+                }
+                torn |= message.flags & NLM_F_DUMP_INTR != 0;
+                match message.kind {
+                    NLMSG_DONE | NLMSG_ERROR => {
+                        self.unfinished = false;
+                        return match outcome(message, Some(&bytes))? {
+                            // The kernel's own word that a dump must be started anew.
+                            Err(refusal) if refusal.errno == Errno::INTR.raw_os_error() => Ok(None),
+                            Err(refusal) => Err(Trouble::Refused(refusal)),
+                            Ok(()) => Ok((!torn).then_some(found)),
+                        };
+                    }
+                    NLMSG_OVERRUN => return Ok(None),
+                    kind if kind < 16 => {}
+                    kind => decode(message, &mut found)
+                        .map_err(|fault| Trouble::Undecodable { kind, fault })?,
+                }
+            }
+            if count % YIELD_EVERY == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Err(Trouble::Torn)
+    }
+
+    /// Asks for single objects, pipelined. `answer` gets each request's position and its message, or the kernel's refusal.
+    pub async fn ask(
+        &mut self,
+        requests: &[Message],
+        mut answer: impl FnMut(usize, Result<Received<'_>, Refusal>) -> Result<(), Fault>,
+    ) -> Result<(), Trouble> {
+        for (number, chunk) in requests.chunks(CHUNK_QUERIES).enumerate() {
+            // A datagram that was too large for the buffer is asked for again; the buffer has grown.
+            let mut attempts = 0..DUMP_ATTEMPTS;
+            while !self.ask_chunk(chunk, number * CHUNK_QUERIES, &mut answer).await? {
+                attempts.next().ok_or(Trouble::Lost)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_chunk(
+        &mut self,
+        chunk: &[Message],
+        offset: usize,
+        answer: &mut impl FnMut(usize, Result<Received<'_>, Refusal>) -> Result<(), Fault>,
+    ) -> Result<bool, Trouble> {
+        self.drain().await?;
+        let first = self.number(chunk.len());
+        let mut bytes = Vec::with_capacity(64 * chunk.len());
+        for (position, request) in chunk.iter().enumerate() {
+            request.finish(first.wrapping_add(position as u32), false, &mut bytes);
+        }
+        self.unfinished = true;
+        self.send(&bytes)?;
+        let mut missing = chunk.len();
+        while missing > 0 {
+            let length = match self.receive()? {
+                Datagram::Bytes(length) => length,
+                Datagram::Incomplete => return Ok(false),
+            };
+            for message in (Messages { rest: &self.buffer[..length] }) {
+                let message = message?;
+                let position = message.sequence.wrapping_sub(first) as usize;
+                if position >= chunk.len() {
+                    continue;
+                }
+                missing = missing.saturating_sub(1);
+                let result = match message.kind {
+                    NLMSG_ERROR => outcome(message, None)?.map(|()| message),
+                    _ => Ok(message),
+                };
+                answer(offset + position, result).map_err(|fault| Trouble::Undecodable {
+                    kind: message.kind,
+                    fault,
+                })?;
+            }
+        }
+        self.unfinished = false;
+        tokio::task::yield_now().await;
+        Ok(true)
+    }
+
+    fn number(&mut self, count: usize) -> u32 {
+        let first = self.sequence.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(count as u32);
+        first
+    }
+
+    /// Sends changes in order, pipelined, and gives the kernel's answer to each.
+    ///
+    /// Only the last message of a chunk asks for an acknowledgement: the kernel answers a message that it refuses in any case, and works
+    /// through them in order, so that what has no answer when the last one's is in took effect.
+    pub async fn change(
+        &mut self,
+        requests: &[Message],
+        work: impl Fn(&Message) -> usize,
+    ) -> Result<Vec<Result<(), Refusal>>, (Vec<Result<(), Refusal>>, Trouble)> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut rest = requests;
+        while !rest.is_empty() {
+            let (mut bytes, mut load) = (0, 0);
+            let fits = rest.iter().take_while(|request| {
+                bytes += request.len();
+                load += work(request);
+                bytes <= CHUNK_BYTES && load <= CHUNK_WORK
+            });
+            let (chunk, later) = rest.split_at(fits.count().max(1));
+            let done = answers.len();
+            answers.resize(done + chunk.len(), Ok(()));
+            if let Err(trouble) = self.change_chunk(chunk, &mut answers[done..]).await {
+                answers.truncate(done);
+                return Err((answers, trouble));
+            }
+            rest = later;
+            if !rest.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn change_chunk(
+        &mut self,
+        chunk: &[Message],
+        answers: &mut [Result<(), Refusal>],
+    ) -> Result<(), Trouble> {
+        self.drain().await?;
+        let first = self.number(chunk.len());
+        let mut bytes = Vec::with_capacity(chunk.iter().map(Message::len).sum());
+        let mut starts = Vec::with_capacity(chunk.len());
+        for (position, request) in chunk.iter().enumerate() {
+            starts.push(bytes.len());
+            let last = position + 1 == chunk.len();
+            request.finish(first.wrapping_add(position as u32), last, &mut bytes);
+        }
+        self.unfinished = true;
+        self.send(&bytes)?;
+        loop {
+            let Datagram::Bytes(length) = self.receive()? else {
+                return Err(Trouble::Lost);
+            };
+            for message in (Messages { rest: &self.buffer[..length] }) {
+                let message = message?;
+                let position = message.sequence.wrapping_sub(first) as usize;
+                if position >= chunk.len() || message.kind != NLMSG_ERROR {
+                    continue;
+                }
+                answers[position] = outcome(message, Some(&bytes[starts[position]..]))?;
+                if position + 1 == chunk.len() {
+                    self.unfinished = false;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// What an NLMSG_ERROR or NLMSG_DONE says; `request` is what was sent, for the attribute that the answer points at.
+fn outcome(
+    message: Received<'_>,
+    request: Option<&[u8]>,
+) -> Result<Result<(), Refusal>, Trouble> {
+    let undecodable = |fault| Trouble::Undecodable {
+        kind: message.kind,
+        fault,
+    };
+    let Some((code, rest)) = message.body.split_first_chunk::<4>() else {
+        // An empty NLMSG_DONE is an old way to say that all went well.
+        return match message.kind == NLMSG_DONE {
+            true => Ok(Ok(())),
+            false => Err(undecodable(Fault::new("has no error number").within("nlmsgerr"))),
+        };
+    };
+    let errno = i32::from_ne_bytes(*code).unsigned_abs() as i32;
+    if errno == 0 {
+        return Ok(Ok(()));
+    }
+    let words = match (message.flags & NLM_F_ACK_TLVS != 0, message.kind) {
+        (false, _) => &[][..],
+        (true, NLMSG_DONE) => rest,
+        (true, _) => {
+            // The request's header stands before the attributes, the whole request unless it was capped.
+            let skip = match message.flags & NLM_F_CAPPED != 0 {
+                true => HEADER,
+                false => rest
+                    .first_chunk::<4>()
+                    .map_or(HEADER, |length| u32::from_ne_bytes(*length) as usize),
+            };
+            rest.get(skip.next_multiple_of(4)..).unwrap_or(&[])
+        }
+    };
+    let (text, place) =
+        extended(words, request).map_err(|fault| undecodable(fault.within("nlmsgerr")))?;
+    Ok(Err(Refusal { errno, text, place }))
+}
+
+/// The words of an extended acknowledgement (enum nlmsgerr_attrs), and the attribute that they are about.
+fn extended(
+    words: &[u8],
+    request: Option<&[u8]>,
+) -> Result<(Option<String>, Option<String>), Fault> {
+    let (mut text, mut place) = (None, None);
+    for item in attributes(words) {
+        let item = item?;
+        match item.kind {
+            1 => text = Some(item.text()?.to_owned()),
+            2 => {
+                let offset = item.u32()? as usize;
+                let kind = request.and_then(|r| r.get(offset + 2..)?.first_chunk::<2>());
+                place = Some(match kind {
+                    Some(kind) => format!("attribute {}", u16::from_ne_bytes(*kind) & 0x3fff),
+                    None => format!("offset {offset} of the request"),
+                });
+            }
+            5 => place = Some(format!("attribute {} is missing", item.u32()?)),
+            _ => {}
+        }
+    }
+    Ok((text, place))
+}
