@@ -280,6 +280,23 @@ fn create(wish: &Wish, losses: &mut Losses) -> Result<Step, Failure> {
             format!("there is no interface {name}: {way_out}"),
         ));
     }
+    if let Some(of) = &link.r#type {
+        let given = kind::settings(&link, of);
+        let missing: Vec<&str> = kind::required_keys(of)
+            .iter()
+            .copied()
+            .filter(|key| !given.contains_key(*key))
+            .collect();
+        if !missing.is_empty() {
+            let (word, keys) = (of.word(), missing.join("` and `"));
+            return Err(Failure::new(
+                FailureCode::Invalid,
+                format!(
+                    "there is no interface {name}, and to make a {word} takes its `{keys}`: say it under \"{word}\""
+                ),
+            ));
+        }
+    }
     let state = *link.state.get_or_insert(State::Up);
     losses.moved.insert(name.clone());
     let summary = summary::created(&link, state);

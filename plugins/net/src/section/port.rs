@@ -121,7 +121,7 @@ impl Serialize for Port {
         if self.settings == PortSettings::default() {
             return serializer.serialize_str(&self.name);
         }
-        let mut object = serde_json::to_value(&self.settings).map_err(serde::ser::Error::custom)?;
+        let mut object = crate::step::tree(&self.settings);
         object["name"] = self.name.clone().into();
         object.serialize(serializer)
     }
@@ -150,7 +150,7 @@ impl<'de> Deserialize<'de> for Port {
                 let Some(serde_json::Value::String(name)) = object.remove("name") else {
                     return Err(A::Error::custom("a port needs its `name`"));
                 };
-                let settings = serde_json::from_value(serde_json::Value::Object(object))
+                let settings = crate::step::of_tree(object)
                     .map_err(|error| A::Error::custom(format!("port {name}: {error}")))?;
                 Ok(Port { name, settings })
             }
