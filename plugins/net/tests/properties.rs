@@ -90,6 +90,8 @@ fn interface(
             let mut interface = object(vec![common]);
             interface["name"] = name.into();
             if interface["state"] != "down" {
+                // Only a link that is up takes routes.
+                interface["state"] = "up".into();
                 interface["ipv4"] = ipv4;
                 interface["ipv6"] = ipv6;
             }

@@ -164,8 +164,13 @@ fn port(change: &mut LinkChange, have: &Interface, wish: &Wish) {
     let want = fields(port);
     let moved = change.after.controller.is_some();
     let is = match &have.port {
-        // A port that moves starts with the kernel's defaults.
         Some(is) if !moved => fields(is),
+        // A port that moves starts with the kernel's defaults. Those of a bond must not be sent: most modes refuse a priority, even 0.
+        _ if port.queue_id.is_some() => fields(&PortSettings {
+            queue_id: Some(0),
+            priority: Some(0),
+            ..PortSettings::default()
+        }),
         _ => Map::new(),
     };
     let (mut before, mut after) = (Map::new(), Map::new());

@@ -73,6 +73,15 @@ impl PortSettings {
         }))
     }
 
+    /// Without what a bond's port starts with anyway: most modes of a bond refuse a priority, even 0.
+    pub fn for_attaching(mut self: Box<Self>) -> Box<Self> {
+        if self.queue_id.is_some() {
+            self.queue_id = self.queue_id.filter(|queue| *queue != 0);
+            self.priority = self.priority.filter(|priority| *priority != 0);
+        }
+        self
+    }
+
     /// For a request; `None` where there is nothing to ask for. VLANs have requests of their own.
     pub fn to_wire(&self, on_bond: bool) -> Option<nl::Port> {
         if *self
