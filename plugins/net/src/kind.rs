@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::section::kinds::Tun;
 use crate::section::{Interface, LinkType};
+use crate::step::{of_tree, tree};
 use crate::wire::Wire;
 
 /// Puts the kernel's words on a link's kind into its type and settings.
@@ -196,8 +197,8 @@ pub fn given(interface: &Interface) -> Vec<LinkType> {
 /// The settings of the kind `of`, key by key; empty where there are none.
 pub fn settings(interface: &Interface, of: &LinkType) -> Map<String, Value> {
     fn map<T: Serialize>(settings: &T) -> Map<String, Value> {
-        match serde_json::to_value(settings) {
-            Ok(Value::Object(map)) => map,
+        match tree(settings) {
+            Value::Object(map) => map,
             _ => Map::new(),
         }
     }
@@ -225,7 +226,7 @@ pub fn set_settings(
         if map.is_empty() {
             return Ok(None);
         }
-        serde_json::from_value(Value::Object(map)).map(|settings| Some(Box::new(settings)))
+        of_tree(map).map(|settings| Some(Box::new(settings)))
     }
     macro_rules! visit {
         ($interface:expr, $field:ident, $variant:ident) => {
@@ -310,6 +311,19 @@ pub fn fixed_keys(of: &LinkType) -> &'static [&'static str] {
             "vnet_header",
             "multi_queue",
         ],
+        _ => &[],
+    }
+}
+
+/// Settings without which a link of this kind cannot be made.
+pub fn required_keys(of: &LinkType) -> &'static [&'static str] {
+    match of {
+        LinkType::Veth => &["peer"],
+        LinkType::Vlan => &["parent", "id"],
+        LinkType::Vxlan => &["id"],
+        LinkType::Geneve => &["id", "remote"],
+        LinkType::Vrf => &["table"],
+        LinkType::Macvlan | LinkType::Macvtap | LinkType::Ipvlan => &["parent"],
         _ => &[],
     }
 }

@@ -1,8 +1,9 @@
 //! One step of a plan before it becomes an action of the contract: typed, with what it makes true of the section.
 
 use op_dbus_plugin::{Action, Failure, Mismatch, Operation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::section::{Address, Interface, Neighbour, Route, Rule, Vlans};
 
@@ -50,10 +51,10 @@ pub struct PortVlans {
 pub struct Difference {
     /// JSON Pointer into the section.
     pub path: String,
-    /// What the file says.
-    pub want: Value,
-    /// What is, unless there is nothing.
-    pub have: Option<Value>,
+    /// What the file says, as JSON.
+    pub want: String,
+    /// What is, as JSON, unless there is nothing.
+    pub have: Option<String>,
 }
 
 /// One step of a plan.
@@ -100,7 +101,7 @@ impl Step {
     }
 
     /// With a place that it makes true.
-    pub fn at(mut self, path: Option<String>, want: Value, have: Option<Value>) -> Self {
+    pub fn at(mut self, path: Option<String>, want: String, have: Option<String>) -> Self {
         self.differences
             .extend(path.map(|path| Difference { path, want, have }));
         self
@@ -132,13 +133,26 @@ pub fn mismatches(steps: Vec<Step>) -> Vec<Mismatch> {
     let differences = steps.into_iter().flat_map(|step| step.differences);
     let mismatch = |difference: Difference| Mismatch {
         path: difference.path,
-        want: difference.want.to_string(),
-        have: difference.have.map(|have| have.to_string()),
+        want: difference.want,
+        have: difference.have,
     };
     differences.map(mismatch).collect()
 }
 
 /// The section's JSON of a value.
-pub fn json<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
+pub fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// The same as a tree. It goes through the text, so that each type is translated one way only: a component is small that way.
+pub fn tree<T: Serialize>(value: &T) -> Value {
+    serde_json::from_str(&json(value)).unwrap_or(Value::Null)
+}
+
+/// A value from a tree, through the text as well.
+///
+/// # Errors
+/// What does not fit the type.
+pub fn of_tree<T: DeserializeOwned>(tree: Map<String, Value>) -> Result<T, serde_json::Error> {
+    serde_json::from_str(&Value::Object(tree).to_string())
 }

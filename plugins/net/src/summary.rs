@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::kind;
 use crate::section::{Interface, LinkType, Neighbour, Route, Rule, State, Vlans};
-use crate::step::json;
+use crate::step::tree;
 
 /// `create vlan 20 on eth0, up`.
 pub fn created(link: &Interface, state: State) -> String {
@@ -57,7 +57,7 @@ pub fn vlans(have: &Vlans, want: &Vlans) -> String {
 }
 
 fn vlan_words(vlans: &Vlans) -> String {
-    let Value::Object(map) = json(vlans) else {
+    let Value::Object(map) = tree(vlans) else {
         return "none".to_owned();
     };
     let value = |value: &Value| match value {
@@ -107,7 +107,7 @@ pub fn neighbour(want: &Neighbour, is: Option<&Neighbour>, keep: bool) -> String
 /// `default via 10.0.0.254 dev eth0`, as iproute2 would say it.
 pub fn route(route: &Route) -> String {
     let mut words = match route.r#type {
-        Some(kind) => format!("{} ", json(&kind).as_str().unwrap_or_default()),
+        Some(kind) => format!("{} ", tree(&kind).as_str().unwrap_or_default()),
         None => String::new(),
     };
     words += &if route.prefix == 0 {
@@ -134,7 +134,7 @@ pub fn route(route: &Route) -> String {
 
 /// `priority 100 from 10.0.0.0/8 table 100`.
 pub fn rule(rule: &Rule) -> String {
-    let Value::Object(map) = json(rule) else {
+    let Value::Object(map) = tree(rule) else {
         return String::new();
     };
     let word = |(key, value): (&String, &Value)| match value {
@@ -149,8 +149,12 @@ pub fn rule(rule: &Rule) -> String {
         other => format!("{} {other}", key.replace('_', " ")),
     };
     let skipped = |key: &str| matches!(key, "family" | "state" | "protocol");
-    map.iter()
-        .filter(|(key, _)| !skipped(key))
+    let first = map.iter().filter(|(key, _)| *key == "priority");
+    first
+        .chain(
+            map.iter()
+                .filter(|(key, _)| *key != "priority" && !skipped(key)),
+        )
         .map(word)
         .collect::<Vec<_>>()
         .join(" ")

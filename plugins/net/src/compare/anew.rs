@@ -1,6 +1,6 @@
 //! Which links go away: those that the file wants gone, those that the kernel cannot change in place, and what it takes along with them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use op_dbus_plugin::{Failure, FailureCode};
 
@@ -13,11 +13,11 @@ use crate::section::{Interface, LinkType};
 #[derive(Debug, Default)]
 pub struct Doomed {
     /// Made anew: why.
-    pub again: HashMap<String, String>,
+    pub again: BTreeMap<String, String>,
     /// Gone for good.
     pub gone: Vec<String>,
     /// Gone for good along with another.
-    pub along: HashMap<String, String>,
+    pub along: BTreeMap<String, String>,
 }
 
 impl Doomed {

@@ -173,6 +173,9 @@ fn addresses(
             kept.insert(is.network());
         }
     }
+    losses
+        .sources
+        .extend(deleted.iter().map(|gone| gone.address.0));
     if !v6 && !deleted.is_empty() {
         promote(have, &deleted, link, losses, steps);
     }
@@ -197,7 +200,9 @@ fn promote(
             .iter()
             .any(|gone| gone.prefix == address.prefix && gone.network().contains(address.address.0))
     };
-    losses.unaddressed.insert(link.to_owned());
+    if left.iter().all(shares) {
+        losses.unaddressed.insert(link.to_owned());
+    }
     for address in left.into_iter().filter(shares) {
         let put = object(link, address);
         steps.push(Step::new(

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::wish::Wish;
 use crate::kind;
+use crate::section::port::PortSettings;
 use crate::section::{Interface, LinkType};
-use crate::step::{Difference, json};
+use crate::step::{Difference, of_tree, tree};
 
 /// What differs in one link.
 #[derive(Debug, Default)]
@@ -31,6 +32,7 @@ impl LinkChange {
     fn note(&mut self, wish: &Wish, key: &str, want: Value, have: Option<Value>) {
         self.words.push(changed(key, have.as_ref(), &want));
         if let Some(path) = wish.path_of(key) {
+            let (want, have) = (want.to_string(), have.as_ref().map(Value::to_string));
             self.differences.push(Difference { path, want, have });
         }
     }
@@ -63,7 +65,7 @@ pub fn compare(have: &Interface, wish: &Wish, exact: bool) -> LinkChange {
     if let (Some(want), Some(have)) = (&want.r#type, &have.r#type)
         && want != have
     {
-        change.note(wish, "type", json(want), Some(json(have)));
+        change.note(wish, "type", tree(want), Some(tree(have)));
         change.anew.push(format!(
             "a {} does not become a {}",
             have.word(),
@@ -73,8 +75,8 @@ pub fn compare(have: &Interface, wish: &Wish, exact: bool) -> LinkChange {
     macro_rules! compare {
         ($($key:ident)*) => { $(
             if want.$key.is_some() && want.$key != have.$key {
-                let value = have.$key.as_ref().map(json);
-                change.note(wish, stringify!($key), json(&want.$key), value);
+                let value = have.$key.as_ref().map(tree);
+                change.note(wish, stringify!($key), tree(&want.$key), value);
                 change.before.$key = have.$key.clone();
                 change.after.$key = want.$key.clone();
             }
@@ -86,8 +88,8 @@ pub fn compare(have: &Interface, wish: &Wish, exact: bool) -> LinkChange {
         names
     });
     if sorted.is_some() && sorted != have.alternative_names {
-        let value = have.alternative_names.as_ref().map(json);
-        change.note(wish, "alternative_names", json(&sorted), value);
+        let value = have.alternative_names.as_ref().map(tree);
+        change.note(wish, "alternative_names", tree(&sorted), value);
         change.before.alternative_names = have.alternative_names.clone();
         change.after.alternative_names = sorted;
     }
@@ -159,13 +161,16 @@ fn port(change: &mut LinkChange, have: &Interface, wish: &Wish) {
     let Some(port) = &wish.interface.port else {
         return;
     };
-    let Value::Object(want) = json(port) else {
-        return;
-    };
+    let want = fields(port);
     let moved = change.after.controller.is_some();
-    let is = match have.port.as_ref().map(json) {
-        // A port that moves starts with the kernel's defaults.
-        Some(Value::Object(is)) if !moved => is,
+    let is = match &have.port {
+        Some(is) if !moved => fields(is),
+        // A port that moves starts with the kernel's defaults. Those of a bond must not be sent: most modes refuse a priority, even 0.
+        _ if port.queue_id.is_some() => fields(&PortSettings {
+            queue_id: Some(0),
+            priority: Some(0),
+            ..PortSettings::default()
+        }),
         _ => Map::new(),
     };
     let (mut before, mut after) = (Map::new(), Map::new());
@@ -183,8 +188,8 @@ fn port(change: &mut LinkChange, have: &Interface, wish: &Wish) {
         before.extend(is.get(key).map(|is| (key.clone(), is.clone())));
     }
     if !after.is_empty() {
-        change.before.port = serde_json::from_value(Value::Object(before)).ok();
-        change.after.port = serde_json::from_value(Value::Object(after)).ok();
+        change.before.port = of_tree(before).ok();
+        change.after.port = of_tree(after).ok();
     }
 }
 
@@ -234,6 +239,8 @@ fn changed(key: &str, have: Option<&Value>, want: &Value) -> String {
         key => &key.replace('/', "."),
     };
     match have {
+        // A list of peers says too much for a line.
+        _ if want[0].is_object() => format!("{key} replaced"),
         Some(have) => format!("{key} {} → {}", words(have), words(want)),
         None => format!("{key} {}", words(want)),
     }
@@ -248,7 +255,6 @@ fn words(value: &Value) -> String {
         Value::Bool(false) => "off".to_owned(),
         Value::Null => "none".to_owned(),
         Value::Array(list) if list.is_empty() => "none".to_owned(),
-        Value::Array(list) if list.iter().all(Value::is_object) => format!("{} peers", list.len()),
         Value::Array(list) => list.iter().map(words).collect::<Vec<_>>().join(", "),
         Value::Object(secret) => match secret.get("secret") {
             Some(Value::String(name)) => format!("secret {name}"),
@@ -301,16 +307,22 @@ pub fn merged(have: &Interface, wish: Option<&Interface>, parent_mac: Option<&st
     overlay!(state mtu mac description alternative_names transmit_queue_length arp all_multicast);
     overlay!(promiscuous address_generation controller index);
     if let Some(port) = &wish.port {
-        let (mut all, over) = (
-            whole.port.as_ref().map_or(Value::Object(Map::new()), json),
-            json(port),
-        );
-        if let (Value::Object(all), Value::Object(over)) = (&mut all, over) {
-            all.extend(over);
-        }
-        whole.port = serde_json::from_value(all).ok();
+        let mut all = whole
+            .port
+            .as_ref()
+            .map(|port| fields(port))
+            .unwrap_or_default();
+        all.extend(fields(port));
+        whole.port = of_tree(all).ok();
     }
     whole
+}
+
+fn fields(port: &PortSettings) -> Map<String, Value> {
+    match tree(port) {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }
 
 /// Whether a link of this type has an Ethernet address that it does not take from elsewhere.

@@ -7,6 +7,7 @@ use super::link::{self, LinkChange};
 use super::wish::Wish;
 use super::{Extent, Index, Losses, Wishes};
 use crate::kind;
+use crate::section::port::PortSettings;
 use crate::section::{Interface, LinkType, State, Vlans};
 use crate::step::{Object, PortVlans, Step, json};
 use crate::summary;
@@ -110,6 +111,7 @@ fn again(
     );
     // What is made now has its place; what is taken along keeps none.
     whole.index = have.index;
+    whole.port = whole.port.map(PortSettings::for_attaching);
     let why = doomed.again.get(&have.name).map_or("", String::as_str);
     let change = wish
         .map(|wish| link::compare(have, wish, extent == Extent::Exact))
@@ -143,7 +145,7 @@ fn attach_again(have: &Interface, controller: &str, steps: &mut Vec<Step>) {
     before.controller = Some(None);
     let mut after = Interface::named(have.name.clone());
     after.controller = Some(Some(controller.to_owned()));
-    after.port = have.port.clone();
+    after.port = have.port.clone().map(PortSettings::for_attaching);
     steps.push(Step::new(
         target(&have.name),
         Some(Object::Link(Box::new(before))),
@@ -280,6 +282,25 @@ fn create(wish: &Wish, losses: &mut Losses) -> Result<Step, Failure> {
             format!("there is no interface {name}: {way_out}"),
         ));
     }
+    if let Some(of) = &link.r#type {
+        let given = kind::settings(&link, of);
+        let missing: Vec<&str> = kind::required_keys(of)
+            .iter()
+            .copied()
+            .filter(|key| !given.contains_key(*key))
+            .collect();
+        if !missing.is_empty() {
+            let (word, keys) = (of.word(), missing.join("` and `"));
+            return Err(Failure::new(
+                FailureCode::Invalid,
+                format!(
+                    "there is no interface {name}, and to make a {word} takes its `{keys}`: say it under \"{word}\""
+                ),
+            ));
+        }
+    }
+    link.port = link.port.map(PortSettings::for_attaching);
+    (link.running, link.permanent_mac, link.unknown) = (None, None, None);
     let state = *link.state.get_or_insert(State::Up);
     losses.moved.insert(name.clone());
     let summary = summary::created(&link, state);

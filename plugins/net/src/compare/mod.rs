@@ -9,7 +9,8 @@ mod routes;
 mod rules;
 mod wish;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use op_dbus_plugin::Failure;
 
@@ -40,10 +41,10 @@ pub struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// Of a section that `query` answered.
-    pub fn of(current: &'a Section) -> Self {
+    /// Of the interfaces that `query` answered.
+    pub fn of(current: &'a [Interface]) -> Self {
         let mut index = Self::default();
-        for interface in current.interfaces() {
+        for interface in current {
             let name = interface.name.as_str();
             index.by_name.insert(name, interface);
             if let Some(Some(controller)) = &interface.controller {
@@ -76,17 +77,19 @@ impl<'a> Index<'a> {
 #[derive(Debug, Default)]
 pub struct Losses {
     /// Links that go away, to come back or not: everything on them is lost.
-    pub gone: HashSet<String>,
+    pub gone: BTreeSet<String>,
     /// Links that go away and come back.
-    pub again: HashSet<String>,
+    pub again: BTreeSet<String>,
     /// Links that are taken down on the way and come up again: IPv6 addresses and all routes are lost.
-    pub bounced: HashSet<String>,
+    pub bounced: BTreeSet<String>,
     /// Links that are to be down: IPv6 addresses are lost, and routes for good.
-    pub downed: HashSet<String>,
-    /// Links whose last IPv4 address goes, or whose primary one does: routes and the other IPv4 addresses may be lost.
-    pub unaddressed: HashSet<String>,
+    pub downed: BTreeSet<String>,
+    /// Links without an IPv4 address for a moment: the kernel drops all of their routes (fib_disable_ip in net/ipv4/fib_frontend.c).
+    pub unaddressed: BTreeSet<String>,
+    /// Addresses that go: routes that prefer them as source go too (fib_sync_down_addr).
+    pub sources: BTreeSet<IpAddr>,
     /// Links that start without VLANs of their own: new ones, and ports of another controller.
-    pub moved: HashSet<String>,
+    pub moved: BTreeSet<String>,
 }
 
 /// The steps from what is to the wish, in the order in which they must happen.
@@ -94,7 +97,7 @@ pub struct Losses {
 /// # Errors
 /// `unsupported` where there is no way, `not-found` where hardware is missing.
 pub fn compare(current: &Section, desired: &Section, extent: Extent) -> Result<Vec<Step>, Failure> {
-    let index = Index::of(current);
+    let index = Index::of(current.interfaces());
     let wishes = Wishes::of(desired, &index);
     let doomed = Doomed::find(&index, &wishes, extent)?;
     let mut losses = Losses::default();

@@ -78,7 +78,7 @@ pub fn steps(
             }
             let summary = format!("remove route {}", summary::route(route));
             let step = Step::new(target(route), Some(object(route.clone())), None, summary);
-            steps.push(step.at(path, serde_json::Value::Null, Some(json(route))));
+            steps.push(step.at(path, "null".to_owned(), Some(json(route))));
         } else if is_lost(route, losses) && comes_back(route, losses) {
             let summary = format!("keep route {}", summary::route(route));
             steps.push(Step::new(
@@ -130,7 +130,9 @@ fn is_lost(route: &Route, losses: &Losses) -> bool {
             || losses.bounced.contains(link)
             || losses.downed.contains(link)
             || (v4 && losses.unaddressed.contains(link))
-    })
+    }) || route
+        .preferred_source
+        .is_some_and(|source| losses.sources.contains(&source))
 }
 
 /// Whether a route that goes away is to be put back: all of its links are there again, and are up.

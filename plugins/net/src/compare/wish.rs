@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::Index;
+use crate::section::Method;
 use crate::section::port::PortSettings;
+use crate::section::words::AddressGeneration;
 use crate::section::{Interface, Section};
 
 /// What the file wants of one link.
@@ -27,9 +29,28 @@ impl Wish {
                 Some(path) => Some(format!("{path}{}", key.strip_prefix("port").unwrap_or(""))),
                 None => own,
             },
+            Some("address_generation")
+                if self
+                    .interface
+                    .ipv6
+                    .as_ref()
+                    .is_some_and(|ip| ip.method.is_some()) =>
+            {
+                self.path.as_ref().map(|path| format!("{path}/ipv6/method"))
+            }
             _ => own,
         }
     }
+}
+
+/// What the method of IPv6 means for the kernel's link-local addresses, where the file does not say it itself.
+fn generation(wish: &mut Interface, is: Option<AddressGeneration>) {
+    let wanted = match wish.ipv6.as_ref().and_then(|ip| ip.method) {
+        Some(Method::Disabled) => AddressGeneration::None,
+        Some(Method::LinkLocal) if is == Some(AddressGeneration::None) => AddressGeneration::Eui64,
+        _ => return,
+    };
+    wish.address_generation.get_or_insert(wanted);
 }
 
 /// The wishes in the file's order, ports that only a list names behind.
@@ -52,6 +73,10 @@ impl Wishes {
             wish.interface.controller = interface.controller.clone().or(controller);
             wish.interface.port = interface.port.clone().or(port);
             wish.path = Some(format!("/interfaces/{at}"));
+            let is = current
+                .get(&interface.name)
+                .and_then(|have| have.address_generation);
+            generation(&mut wish.interface, is);
         }
         for (at, interface) in desired.interfaces().iter().enumerate() {
             if let Some(ports) = &interface.ports {

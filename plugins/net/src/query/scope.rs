@@ -8,6 +8,7 @@ use op_dbus_plugin::{Failure, FailureCode};
 use super::{Reading, whole};
 use crate::compare::{Doomed, Extent, Index, Wishes};
 use crate::kind;
+use crate::section::route::RouteKey;
 use crate::section::{Interface, LinkType, Method, Section, State};
 use crate::wire::Wire;
 
@@ -83,11 +84,7 @@ fn selectors(section: &Section) -> Vec<LinkSelector> {
 fn stacked(reading: &mut Reading, section: &Section) -> Result<Vec<String>, Failure> {
     let mut asked: HashSet<String> = HashSet::new();
     loop {
-        let so_far = Section {
-            interfaces: Some(reading.interfaces.clone()),
-            ..Section::default()
-        };
-        let index = Index::of(&so_far);
+        let index = Index::of(&reading.interfaces);
         let wishes = Wishes::of(section, &index);
         let doomed = match Doomed::find(&index, &wishes, Extent::Partial) {
             Ok(doomed) => doomed,
@@ -145,20 +142,16 @@ struct Needs {
 
 impl Needs {
     fn of(reading: &Reading, section: &Section, anew: &[String]) -> Self {
-        let so_far = Section {
-            interfaces: Some(reading.interfaces.clone()),
-            ..Section::default()
-        };
-        let index = Index::of(&so_far);
+        let index = Index::of(&reading.interfaces);
         let wishes = Wishes::of(section, &index);
         let anew: HashSet<&str> = anew.iter().map(String::as_str).collect();
         let mut needs = Self::default();
-        for have in so_far.interfaces() {
+        for have in &reading.interfaces {
             let name = have.name.as_str();
             let wish = wishes.get(name).map(|wish| &wish.interface);
             let named = wishes.get(name).is_some_and(|wish| wish.path.is_some());
             let is_whole = named && wish.is_some_and(|wish| wish.is_only_name());
-            let moves = wish.is_some_and(|wish| moves(have, wish));
+            let moves = wish.is_some_and(|wish| moves(have, wish, &index, &wishes));
             let everything =
                 is_whole || anew.contains(name) || wish.is_some_and(Interface::is_absent);
             let on = [
@@ -177,9 +170,9 @@ impl Needs {
                 &mut needs.addresses,
                 everything || moves || said(&|ip| ip.addresses.is_some() || ip.method.is_some()),
             );
-            note(&mut needs.all_routes, everything || moves);
+            note(&mut needs.all_routes, is_whole);
             let routes = said(&|ip| ip.routes.is_some() || ip.gateway.is_some()) || is_off;
-            note(&mut needs.static_routes, routes && !everything && !moves);
+            note(&mut needs.static_routes, routes || everything || moves);
             note(
                 &mut needs.neighbours,
                 everything || moves || said(&|ip| ip.neighbours.is_some()),
@@ -204,12 +197,25 @@ impl Needs {
 }
 
 /// Whether a link goes down for a moment or for good, and so loses what hangs from it.
-fn moves(have: &Interface, wish: &Interface) -> bool {
-    let is_up = have.state == Some(State::Up);
-    let settings = kind::given(wish);
-    let controller = wish.controller.is_some()
-        && wish.controller.clone().flatten() != have.controller.clone().flatten();
-    is_up && (wish.state == Some(State::Down) || controller || settings.contains(&LinkType::Bond))
+fn moves(have: &Interface, wish: &Interface, index: &Index, wishes: &Wishes) -> bool {
+    if have.state != Some(State::Up) {
+        return false;
+    }
+    let controllers = [
+        have.controller.clone().flatten(),
+        wish.controller.clone().flatten(),
+    ];
+    let takes_down = |name: &String| {
+        let wanted = wishes
+            .get(name)
+            .and_then(|wish| wish.interface.r#type.as_ref());
+        let of = wanted.or(index.get(name).and_then(|have| have.r#type.as_ref()));
+        of.is_none_or(|of| matches!(of, LinkType::Bond | LinkType::Vrf))
+    };
+    let changes = wish.controller.is_some() && controllers[0] != controllers[1];
+    wish.state == Some(State::Down)
+        || (changes && controllers.iter().flatten().any(takes_down))
+        || kind::given(wish).contains(&LinkType::Bond)
 }
 
 /// Links whose static IPv4 addresses the section replaces: the kernel may drop routes along with them.
@@ -237,6 +243,16 @@ fn loses_addresses(reading: &Reading, section: &Section) -> Vec<String> {
     names
 }
 
+/// Who makes routes that a plan may have to put back: boot, static, and a DHCP client (rtnetlink(7)). What a routing daemon or the kernel
+/// makes is left alone and need not be seen.
+const OPERATORS: [u8; 3] = [3, 4, 16];
+
+/// What tells a route from others.
+fn key(wire: &nl::Route) -> Option<RouteKey> {
+    let route = super::ip::route(wire.clone()).ok()?;
+    Some(route.1.key())
+}
+
 /// Routes over the links that need them, and those that the section itself names, whoever has them now.
 fn routes(
     reading: &mut Reading,
@@ -256,10 +272,9 @@ fn routes(
         })?);
     }
     if !of_static.is_empty() {
-        // Boot and static: what is left alone need not be seen.
         let scope = nl::RouteScope {
             links: of_static,
-            protocols: vec![3, 4],
+            protocols: OPERATORS.to_vec(),
             ..whole()
         };
         found.extend(nl::routes(&scope)?);
@@ -277,23 +292,21 @@ fn routes(
         .chain(section.routes().iter().cloned())
         .map(|route| route.key())
         .collect();
-    if !keys.is_empty() {
-        let destinations: HashSet<_> = keys.iter().map(|key| key.destination.masked()).collect();
+    let there: HashSet<_> = found.iter().filter_map(key).collect();
+    let missing: HashSet<_> = keys.difference(&there).copied().collect();
+    if !missing.is_empty() {
+        let destinations: HashSet<_> = missing.iter().map(|key| key.destination.masked()).collect();
         let mut destinations: Vec<_> = destinations.into_iter().collect();
         destinations.sort();
         let scope = nl::RouteScope {
             destinations: destinations.to_wire(),
-            protocols: vec![3, 4],
+            protocols: OPERATORS.to_vec(),
             ..whole()
-        };
-        let seen: Vec<nl::Route> = found.clone();
-        let fits = |wire: &nl::Route| {
-            super::ip::route(wire.clone()).is_ok_and(|(_, route)| keys.contains(&route.key()))
         };
         let more = nl::routes(&scope)?;
         found.extend(
             more.into_iter()
-                .filter(|wire| fits(wire) && !seen.contains(wire)),
+                .filter(|wire| key(wire).is_some_and(|key| missing.contains(&key))),
         );
     }
     reading.add_routes(found)

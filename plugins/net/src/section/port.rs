@@ -73,6 +73,15 @@ impl PortSettings {
         }))
     }
 
+    /// Without what a bond's port starts with anyway: most modes of a bond refuse a priority, even 0.
+    pub fn for_attaching(mut self: Box<Self>) -> Box<Self> {
+        if self.queue_id.is_some() {
+            self.queue_id = self.queue_id.filter(|queue| *queue != 0);
+            self.priority = self.priority.filter(|priority| *priority != 0);
+        }
+        self
+    }
+
     /// For a request; `None` where there is nothing to ask for. VLANs have requests of their own.
     pub fn to_wire(&self, on_bond: bool) -> Option<nl::Port> {
         if *self
@@ -121,7 +130,7 @@ impl Serialize for Port {
         if self.settings == PortSettings::default() {
             return serializer.serialize_str(&self.name);
         }
-        let mut object = serde_json::to_value(&self.settings).map_err(serde::ser::Error::custom)?;
+        let mut object = crate::step::tree(&self.settings);
         object["name"] = self.name.clone().into();
         object.serialize(serializer)
     }
@@ -150,7 +159,7 @@ impl<'de> Deserialize<'de> for Port {
                 let Some(serde_json::Value::String(name)) = object.remove("name") else {
                     return Err(A::Error::custom("a port needs its `name`"));
                 };
-                let settings = serde_json::from_value(serde_json::Value::Object(object))
+                let settings = crate::step::of_tree(object)
                     .map_err(|error| A::Error::custom(format!("port {name}: {error}")))?;
                 Ok(Port { name, settings })
             }

@@ -91,9 +91,10 @@ pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
             [Some(first), ..] if bytes.len() == 6 && first & 1 == 1 => problems.push(
                 path,
                 format!(
-                    "{} is a multicast address: the first byte of an interface's address is even, for example {:02x}",
+                    "{} is a multicast address: the first byte of an interface's address is even, for example {:02x}{}",
                     mac.0,
-                    (first & 0xfe) | 2
+                    (first & 0xfe) | 2,
+                    &mac.0[2..]
                 ),
             ),
             bytes if bytes.len() == 6 && bytes.iter().all(|byte| *byte == Some(0)) => {
