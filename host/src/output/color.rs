@@ -38,8 +38,8 @@ impl Style {
     };
 
     /// For an output such as the standard one.
-    pub fn of(choice: ColorChoice, output: impl AsFd + IsTerminal) -> Self {
-        let is_terminal = output.is_terminal();
+    pub fn of(choice: ColorChoice, output: impl AsFd) -> Self {
+        let is_terminal = rustix::termios::isatty(&output);
         let variable = |name| env::var(name).ok();
         Self {
             color: wants_color(choice, is_terminal, variable),

@@ -3,8 +3,6 @@
 //! Each function returns the whole text, ended by a line break. What comes from plugins is escaped; colour only repeats what a sign or a
 //! word says.
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 use super::color::{Paint, Style};

@@ -192,11 +192,6 @@ impl<'a> Builder<'a> {
             .is_some_and(|open| open.is_object && !open.after_key)
     }
 
-    /// The key whose value is awaited.
-    pub(super) fn awaits_value(&self) -> bool {
-        self.open.last().is_some_and(|open| open.after_key)
-    }
-
     /// A number or a word, exactly as JSON has it.
     pub(super) fn literal(&mut self, json: &str, span: Span) -> Result<(), Problem> {
         let node = self.begin(span)?;

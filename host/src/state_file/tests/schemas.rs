@@ -1,0 +1,148 @@
+//! What a plugin's schema finds wrong.
+
+use super::*;
+use insta::assert_snapshot;
+
+const SCHEMA: &str = r##"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "interfaces": {"type": "array", "items": {"$ref": "#/$defs/interface"}}
+  },
+  "$defs": {
+    "interface": {
+      "type": "object",
+      "required": ["name"],
+      "additionalProperties": false,
+      "properties": {
+        "name": {"type": "string", "maxLength": 15, "description": "The link's name."},
+        "type": {"enum": ["ethernet", "bridge", "bond", "vlan"]},
+        "mtu": {"type": "integer", "minimum": 68, "maximum": 65535},
+        "mac": {"type": "string", "pattern": "^([0-9a-f]{2}:){5}[0-9a-f]{2}$",
+                "description": "a MAC address, as in 52:54:00:12:34:56"},
+        "up": {"type": "boolean"},
+        "ports": {"type": "array", "items": {"type": "string"}, "uniqueItems": true},
+        "psk": {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": false,
+                "required": ["secret"], "properties": {"secret": {"type": "string"}, "fingerprint": {"type": "string"}}}]},
+        "route": {"oneOf": [
+          {"type": "object", "additionalProperties": false, "required": ["kind", "via"],
+           "properties": {"kind": {"const": "unicast"}, "via": {"type": "string"}}},
+          {"type": "object", "additionalProperties": false, "required": ["kind"],
+           "properties": {"kind": {"const": "blackhole"}}}]}
+      }
+    }
+  }
+}"##;
+
+fn found(section: &str) -> String {
+    check(section).render(Style::PLAIN)
+}
+
+fn check(section: &str) -> Problems {
+    schema::check("net", &net(section), SCHEMA).unwrap()
+}
+
+#[test]
+fn a_sound_section_has_no_problems() {
+    let problems = check(
+        r#"{"interfaces": [{"name": "eth0", "mtu": 1500, "psk": {"secret": "x"}, "route": {"kind": "blackhole"}}]}"#,
+    );
+    assert!(problems.is_empty(), "{problems}");
+}
+
+#[test]
+fn an_unknown_key_is_underlined_and_the_nearest_named() {
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "eth0", "mut": 1500}]}"#), @"");
+    assert_snapshot!(found(r#"{"links": []}"#), @"");
+}
+
+#[test]
+fn a_missing_key_says_what_it_means() {
+    assert_snapshot!(found("{\"interfaces\": [\n  {\"mtu\": 1500,\n   \"up\": true}\n]}"), @"");
+}
+
+#[test]
+fn a_wrong_type_says_what_is_wanted_and_the_way_out() {
+    assert_snapshot!(found(r#"{"interfaces": [{"name": 5, "mtu": "1500", "up": "yes", "ports": "eth1"}]}"#), @"");
+}
+
+#[test]
+fn a_value_that_is_none_of_the_valid_ones_lists_them_nearest_first() {
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "a", "type": "brigde"}, {"name": "b", "type": 5}]}"#), @"");
+}
+
+#[test]
+fn a_number_out_of_range_says_the_range() {
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "a", "mtu": 20}, {"name": "b", "mtu": 99999}]}"#), @"");
+}
+
+#[test]
+fn a_pattern_is_explained_by_its_description() {
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "a-name-that-is-too-long", "mac": "52-54"}]}"#), @"");
+}
+
+#[test]
+fn of_several_forms_the_closest_is_meant() {
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "a", "psk": {"secrett": "x"}}]}"#), @"");
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "a", "psk": 5}]}"#), @"");
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "a", "route": {"kind": "unicast", "vai": "x"}}]}"#), @"");
+    assert_snapshot!(found(r#"{"interfaces": [{"name": "a", "route": {"kind": "unicats"}}]}"#), @"");
+}
+
+#[test]
+fn the_place_in_yaml_is_that_of_the_key() {
+    let text = "version: 1\nplugins:\n  net:\n    interfaces:\n      # the uplink\n      - name: eth0\n        mut: 1500\n";
+    let file = load_text("state.yaml", text).unwrap();
+    let problems = schema::check("net", file.section("net").unwrap(), SCHEMA).unwrap();
+    assert_snapshot!(problems.render(Style::PLAIN), @"");
+}
+
+#[test]
+fn twenty_errors_are_shown_and_the_rest_counted() {
+    let interface = r#"{"name": 5},"#.repeat(1234);
+    let problems = check(&format!("{{\"interfaces\": [{interface}{{\"name\": 6}}]}}"));
+    assert_eq!(problems.shown().len(), MOST_SHOWN);
+    assert_eq!(problems.more(), 1235 - MOST_SHOWN);
+    assert!(
+        problems
+            .render(Style::PLAIN)
+            .ends_with("error: 1215 more errors\n")
+    );
+}
+
+#[test]
+fn an_invalid_schema_names_the_plugin() {
+    let section = net("{}");
+    for schema in [
+        "{",
+        r#"{"type": "objekt"}"#,
+        r##"{"$ref": "#/$defs/absent"}"##,
+        r#"{"$ref": "https://example.org/schema.json"}"#,
+        r#"{"properties": {"a": {"pattern": "(?=x)"}}}"#,
+    ] {
+        let error = schema::check("lan", &section, schema).unwrap_err();
+        assert_eq!(error.plugin, "lan", "{schema}");
+        assert!(error.to_string().contains("\"lan\""), "{error}");
+    }
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_ends() {
+    let section = net(r#"{"a": {"a": {"b": 1}}}"#);
+    for schema in [
+        r##"{"$ref": "#"}"##,
+        r##"{"allOf": [{"$ref": "#"}]}"##,
+        r##"{"anyOf": [{"$ref": "#/$defs/x"}], "$defs": {"x": {"oneOf": [{"$ref": "#/$defs/y"}]}, "y": {"$ref": "#/$defs/x"}}}"##,
+    ] {
+        // What it finds does not matter, only that it returns.
+        let _ = schema::check("lan", &section, schema);
+    }
+}
+
+#[test]
+fn words_of_a_plugin_cannot_reach_the_terminal() {
+    let schema = r#"{"properties": {"a": {"type": "string", "pattern": "^x$", "description": "red \u001b[31m\nerror: fake"}}}"#;
+    let problems = schema::check("lan", &net(r#"{"a": "\u001b[2J"}"#), schema).unwrap();
+    assert_snapshot!(problems.render(Style::PLAIN), @"");
+}
