@@ -19,10 +19,11 @@ use guest_build::{Guest, target_directory};
 const BUILTINS: [(&str, &str); 1] = [("op-dbus-net", "net")];
 
 /// What the components are made from. Not the plugins' tests: a change there changes no component.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "Cargo.lock",
     "Cargo.toml",
     "plugins/net/Cargo.toml",
+    "plugins/net/asks.json",
     "plugins/net/schema.json",
     "plugins/net/src",
     "sdk/Cargo.toml",

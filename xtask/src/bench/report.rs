@@ -127,7 +127,13 @@ impl Verdict {
                 }
             }),
         };
-        let reached = figure.map(|figure| (figure <= goal.limit) == goal.at_most);
+        let reached = figure.map(|figure| {
+            if goal.at_most {
+                figure <= goal.limit
+            } else {
+                figure >= goal.limit
+            }
+        });
         Self {
             text,
             figure,
@@ -141,5 +147,69 @@ impl Verdict {
             (Some(figure), _) => format!("goal {}: {figure:.2}, MISSED", self.text),
             (None, _) => format!("goal {}: that peer is not installed", self.text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict;
+    use crate::bench::case::{Case, CaseResult, Contender, Goal, Measure};
+    use crate::bench::sampler::Sample;
+    use crate::bench::scenario::Scenario;
+
+    /// What becomes of a goal if op-dbus takes `ours` and a peer takes 100.
+    fn reached(ours: f64, goal: &Goal) -> Option<bool> {
+        let contender = |name| Contender {
+            name,
+            commands: Vec::new(),
+            rounds: 1,
+        };
+        let case = Case {
+            name: String::new(),
+            scenario: Scenario::Empty,
+            changes: false,
+            after: None,
+            mentions: None,
+            timings: false,
+            contenders: vec![contender("op-dbus"), contender("peer")],
+            goals: Vec::new(),
+        };
+        let sample = |wall| {
+            (
+                Sample {
+                    wall,
+                    ..Sample::default()
+                },
+                1,
+            )
+        };
+        let medians = vec![sample(ours), sample(100.0)];
+        Verdict::of(
+            &CaseResult {
+                case: &case,
+                medians,
+                timings: Vec::new(),
+            },
+            goal,
+        )
+        .reached
+    }
+
+    #[test]
+    fn a_goal_is_reached_up_to_its_limit_and_not_beyond() {
+        let goal = Goal::at_most(Measure::Wall, 1.5, "peer");
+        assert_eq!(reached(150.0, &goal), Some(true));
+        assert_eq!(reached(151.0, &goal), Some(false));
+        let goal = Goal::faster(Measure::Wall, 4.0, "peer");
+        assert_eq!(reached(25.0, &goal), Some(true));
+        assert_eq!(reached(26.0, &goal), Some(false));
+    }
+
+    #[test]
+    fn a_goal_against_an_absent_peer_is_neither_reached_nor_missed() {
+        assert_eq!(
+            reached(1.0, &Goal::faster(Measure::Wall, 4.0, "nobody")),
+            None
+        );
     }
 }

@@ -205,3 +205,31 @@ impl Sampler {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Sample;
+
+    fn walls(walls: &[f64]) -> Vec<Sample> {
+        walls
+            .iter()
+            .map(|&wall| Sample {
+                wall,
+                ..Sample::default()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn one_slow_run_does_not_move_the_median() {
+        assert_eq!(
+            Sample::median(&walls(&[5.0, 900.0, 7.0, 6.0, 5.5])).wall,
+            6.0
+        );
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_of_runs_lies_between_the_middle_two() {
+        assert_eq!(Sample::median(&walls(&[4.0, 1.0, 2.0, 3.0])).wall, 2.5);
+    }
+}
