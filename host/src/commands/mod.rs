@@ -9,17 +9,19 @@ mod diff;
 mod options;
 mod plugin;
 mod query;
+mod report;
 mod rollback;
 mod schema;
 mod session;
+mod talk;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::output::color::{self, Choice};
 use crate::plugin::builtin::Builtin;
 use options::Options;
 
@@ -48,7 +50,7 @@ enum Verb {
     /// Keep the present state to go back to
     #[command(subcommand)]
     Checkpoint(checkpoint::Checkpoint),
-    /// Print the JSON Schema of a state file, or of one plugin's section
+    /// Print the JSON Schema of a plugin's section, or of a whole state file
     Schema(schema::Schema),
     /// Look at plugins
     #[command(subcommand)]
@@ -57,6 +59,10 @@ enum Verb {
 
 /// Exit code for differences.
 const DIFFERENCES: u8 = 2;
+/// Exit code after a rollback.
+const ROLLED_BACK: u8 = 3;
+/// Exit code after a rollback that could not restore everything.
+const INCOMPLETE: u8 = 4;
 /// Exit code for a usage error (sysexits.h, EX_USAGE).
 const USAGE: u8 = 64;
 
@@ -72,14 +78,13 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             return if usage { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    color::choose(cli.options.color.unwrap_or(Choice::Auto));
-    crate::output::talk::start(cli.options.verbose);
+    let options = &cli.options;
+    talk::start(options.verbose, options.talk_style());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("the kernel gives an event queue");
     let result = runtime.block_on(async {
-        let options = &cli.options;
         match cli.verb {
             Verb::Query(verb) => verb.run(options, builtins).await,
             Verb::Diff(verb) => verb.run(options, builtins).await,
@@ -92,7 +97,28 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
         }
     });
     result.unwrap_or_else(|error| {
-        eprintln!("{}", crate::output::error(&error));
+        eprint!("{}", report::error(&error, options.talk_style()));
         ExitCode::FAILURE
     })
+}
+
+/// Writes a result to standard output. A reader that went away has seen what it wanted.
+///
+/// # Errors
+/// When the output cannot be written, for instance because a disk is full.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The command line as it was typed, for journal and lock.
+fn command_line() -> String {
+    let words: Vec<_> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    format!("op-dbus {}", words.join(" "))
 }

@@ -2,20 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::output::color::Choice;
-
-/// Which plugin looks after the network when the operator does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum NetworkPlugin {
-    /// NetworkManager if it owns its name on the bus, netlink otherwise.
-    Auto,
-    /// The plugin `networkmanager`.
-    Nm,
-    /// The plugin `net`.
-    Netlink,
-}
+use crate::output::{ColorChoice, Style};
 
 /// Options that every verb takes.
 #[derive(Args)]
@@ -33,12 +22,24 @@ pub struct Options {
     #[arg(long, global = true, value_name = "DIR", default_value = "/etc/op-dbus/secrets", env = "OP_DBUS_SECRETS_DIR")]
     pub secrets_dir: PathBuf,
     /// Colours in the output
-    #[arg(long, global = true, value_name = "WHEN")]
-    pub color: Option<Choice>,
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorChoice,
     /// Tell more of what happens; twice for all
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Print how long each phase took, as one line of JSON on standard error
     #[arg(long, global = true, hide = true)]
     pub timings: bool,
+}
+
+impl Options {
+    /// How results are written.
+    pub fn style(&self) -> Style {
+        Style::of(self.color, std::io::stdout())
+    }
+
+    /// How talk is written.
+    pub fn talk_style(&self) -> Style {
+        Style::of(self.color, std::io::stderr())
+    }
 }

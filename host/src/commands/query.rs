@@ -1,6 +1,5 @@
 //! `op-dbus query`: what is.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,6 +8,7 @@ use clap::Args;
 use serde_json::value::RawValue;
 
 use super::options::Options;
+use super::print;
 use super::session::Session;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
@@ -37,6 +37,7 @@ impl Query {
         let started = Instant::now();
         let session = Session::open(options, builtins).await?;
         session.timing("open", started);
+        session.recover().await?;
         let interfaces: Vec<_> =
             self.interface.iter().map(|name| serde_json::json!({ "name": name })).collect();
         let (plugin, within) = if interfaces.is_empty() {
@@ -46,17 +47,24 @@ impl Query {
             (Some(self.plugin.as_deref().unwrap_or("net")), Some(within.to_string()))
         };
         let book = Arc::new(Book::reading());
-        let mut sections = BTreeMap::new();
+        let mut sections = Vec::new();
         for plugin in session.plugins(plugin)? {
             let asked = Instant::now();
             let state = session.caller(&plugin, book.clone()).query(within.as_ref()).await?;
             session.timing("query", asked);
-            sections.insert(plugin.name, RawValue::from_string(state)?);
+            sections.push((plugin.name, state));
         }
         if self.json {
-            json::print(&json::Query::new(sections))?;
+            let sections = sections
+                .into_iter()
+                .map(|(name, state)| Ok((name, RawValue::from_string(state)?)))
+                .collect::<serde_json::Result<Vec<_>>>()?;
+            let plugins = json::Sections(sections);
+            print(&json::text(&json::Query { version: json::VERSION, plugins }))?;
         } else {
-            super::print(&tree::state(&sections, options.style())?)?;
+            for (name, state) in &sections {
+                print(&tree::section(name, state, options.style()))?;
+            }
         }
         session.timing("total", started);
         Ok(ExitCode::SUCCESS)

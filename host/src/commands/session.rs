@@ -6,17 +6,21 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use super::options::Options;
+use super::report;
 use crate::backends::netlink::Netlink;
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
 use crate::plugin::builtin::Builtin;
 use crate::plugin::cache::Cache;
+use crate::plugin::failure::to_error;
 use crate::plugin::instance::Caller;
 use crate::plugin::loader::Plugin;
 use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
-use crate::transaction::plan::{self, Part};
+use crate::transaction::lock::{Lock, LockError};
+use crate::transaction::plan::Part;
+use crate::transaction::recovery::recover;
 use crate::transaction::state_dir::{Namespace, StateDir};
 
 /// What a verb works with.
@@ -40,8 +44,8 @@ impl<'a> Session<'a> {
     /// When the namespace cannot be entered or a backend not be reached.
     pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
         let netns = options.netns.as_deref();
-        let namespace = crate::backends::netlink::namespace::within(netns, Namespace::current)?
-            .context("the network namespace cannot be told")?;
+        let place = crate::backends::netlink::namespace::Namespace::open(netns).map_err(to_error)?;
+        let namespace = place.within("look around", Namespace::current).map_err(to_error)?;
         let mut directories = vec![options.secrets_dir.clone()];
         directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
         let escrow = options.state_dir.join("secrets");
@@ -50,7 +54,7 @@ impl<'a> Session<'a> {
             .or_else(|_| SecretStore::open(directories, None))?;
         let secrets = Arc::new(secrets);
         let kernel = Arc::new(
-            Netlink::open(netns, secrets.clone()).await.map_err(crate::plugin::failure::to_error)?,
+            Netlink::open(netns, secrets.clone()).map_err(to_error)?,
         );
         Ok(Self {
             options,
@@ -133,17 +137,17 @@ impl<'a> Session<'a> {
         file.plugins.iter().map(|(name, _)| self.plugin(name)).collect()
     }
 
-    /// Checks the sections of a state file, first against their schemas, then by the plugins themselves, and computes the steps.
+    /// Checks the sections of a state file, first against their schemas, then by the plugins themselves. The parts have no steps yet.
     ///
     /// # Errors
-    /// Whatever is wrong in the file, all of it, each at its place; what a plugin or a backend answers.
-    pub async fn plan<'p>(
+    /// Whatever is wrong in a section, each at its place; what a plugin answers.
+    pub async fn ready<'p>(
         &self,
         file: &StateFile,
         plugins: &'p [Plugin],
         recorder: Arc<dyn Recorder>,
     ) -> anyhow::Result<Vec<Part<'p>>> {
-        let mut ready = Vec::new();
+        let mut parts = Vec::new();
         for ((name, section), plugin) in file.plugins.iter().zip(plugins) {
             let caller = self.caller(plugin, recorder.clone());
             let description = caller.describe().await?;
@@ -155,13 +159,56 @@ impl<'a> Session<'a> {
                 .map(|problem| Problem::at(section.nearest_place(&problem.path), problem.message))
                 .collect();
             reject(Problems::new(section.source().clone(), problems, 0))?;
-            ready.push((caller, desired));
-        }
-        let mut parts = Vec::new();
-        for (caller, desired) in ready {
-            parts.push(plan::part(caller, desired).await?);
+            parts.push(Part { caller, desired, actions: Vec::new() });
         }
         Ok(parts)
+    }
+
+    /// Checks the sections of a state file and computes the steps.
+    ///
+    /// # Errors
+    /// As [`Session::ready`], and what a backend answers.
+    pub async fn plan<'p>(
+        &self,
+        file: &StateFile,
+        plugins: &'p [Plugin],
+        recorder: Arc<dyn Recorder>,
+    ) -> anyhow::Result<Vec<Part<'p>>> {
+        let mut parts = self.ready(file, plugins, recorder).await?;
+        for part in &mut parts {
+            part.plan().await?;
+        }
+        Ok(parts)
+    }
+
+    /// Takes the lock of the namespace and undoes what a dead process left.
+    ///
+    /// # Errors
+    /// When a live process has the lock, or something is left that cannot be undone.
+    pub async fn lock(&self) -> anyhow::Result<(StateDir, Lock)> {
+        let state = self.state_dir()?;
+        let lock = Lock::acquire(&state, &super::command_line())?;
+        if let Some(recovered) = recover(&state, &*self.kernel).await? {
+            eprint!("{}", report::recovered(&recovered, self.options.talk_style()));
+        }
+        Ok((state, lock))
+    }
+
+    /// For verbs that change nothing: undoes what a dead process left, if there is anything. A live process that has the lock is at work
+    /// itself, and who may not write to the state directory cannot have left anything.
+    ///
+    /// # Errors
+    /// When something is left that cannot be undone.
+    pub async fn recover(&self) -> anyhow::Result<()> {
+        let root = &self.options.state_dir;
+        let Some(state) = StateDir::existing(root, self.namespace.clone()) else { return Ok(()) };
+        if !state.journal().exists() {
+            return Ok(());
+        }
+        match self.lock().await {
+            Err(error) if error.downcast_ref::<LockError>().is_some() => Ok(()),
+            done => done.map(drop),
+        }
     }
 
     /// The section as the plugin gets it: references to secrets carry fingerprints.

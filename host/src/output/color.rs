@@ -39,7 +39,7 @@ impl Style {
 
     /// For an output such as the standard one.
     pub fn of(choice: ColorChoice, output: impl AsFd) -> Self {
-        let is_terminal = rustix::termios::isatty(&output);
+        let is_terminal = output.as_fd().is_terminal();
         let variable = |name| env::var(name).ok();
         Self {
             color: wants_color(choice, is_terminal, variable),

@@ -70,3 +70,8 @@ pub fn describe(failure: &Failure) -> String {
         None => failure.message.clone(),
     }
 }
+
+/// A backend's failure as an error of the host itself.
+pub fn to_error(failure: Failure) -> anyhow::Error {
+    anyhow::anyhow!(describe(&failure))
+}

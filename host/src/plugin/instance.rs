@@ -199,12 +199,16 @@ impl Caller<'_> {
         self.answer("checkpoint", answer)
     }
 
-    /// Restores what a checkpoint noted.
+    /// Restores what a checkpoint noted, or with [`Mode::Rehearse`] only tells the recorder what that would send.
     ///
     /// # Errors
     /// As [`Caller::describe`].
-    pub async fn rollback(&self, to: &CheckpointData) -> Result<Vec<Outcome>, PluginError> {
-        let answer = call!(self, Mode::Change, "rollback", call_rollback(to))?;
+    pub async fn rollback(
+        &self,
+        mode: Mode,
+        to: &CheckpointData,
+    ) -> Result<Vec<Outcome>, PluginError> {
+        let answer = call!(self, mode, "rollback", call_rollback(to))?;
         self.answer("rollback", answer)
     }
 

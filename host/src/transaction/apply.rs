@@ -35,6 +35,8 @@ pub enum Cause {
     },
     /// Everything was done, but the system does not show it.
     Mismatch(Vec<(String, Vec<Mismatch>)>),
+    /// Everything was restored, but rehearsing it once more would still change these objects.
+    NotRestored(Vec<String>),
     /// Somebody asked to stop, by this signal.
     Interrupted(&'static str),
     /// The outcome could not be written down.
@@ -49,6 +51,9 @@ impl fmt::Display for Cause {
             Self::Mismatch(found) => {
                 let count: usize = found.iter().map(|(_, mismatches)| mismatches.len()).sum();
                 write!(f, "the system was read back and differs in {count} places")
+            }
+            Self::NotRestored(objects) => {
+                write!(f, "the system was read back and is not as the checkpoint says: {}", objects.join(", "))
             }
             Self::Interrupted(signal) => write!(f, "{signal} came"),
             Self::Journal(message) => f.write_str(message),
@@ -65,6 +70,13 @@ pub enum Ending {
     RolledBack(Cause),
     /// Neither does: each object that is not as it was.
     Incomplete(Cause, Vec<Difference>),
+}
+
+impl Ending {
+    /// Whether the new state holds.
+    pub fn is_applied(&self) -> bool {
+        matches!(self, Self::Applied)
+    }
 }
 
 /// What a transaction did.

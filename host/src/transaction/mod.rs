@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`plan`], [`apply`], [`settle`], [`interrupt`]: from the steps to commit or undo; [`book`] records what plugins do on the way.
 //! - [`recovery`]: undoes what a dead process left.
-//! - [`checkpoints`]: what was before, to go back to.
+//! - [`checkpoints`], [`rollback`](mod@rollback): what was before, and going back to it.
 //! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie.
 //! - [`lock`], [`process`]: one transaction at a time per namespace.
 //! - [`journal`], [`record`], [`frame`]: what is on disk before anything takes effect.
@@ -32,6 +32,7 @@ pub mod plan;
 pub mod process;
 pub mod record;
 pub mod recovery;
+pub mod rollback;
 pub mod same;
 pub mod settle;
 pub mod state_dir;

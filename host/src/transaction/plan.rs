@@ -11,7 +11,7 @@ pub struct Part<'a> {
     pub caller: Caller<'a>,
     /// What the state file says, as JSON.
     pub desired: Json,
-    /// The steps to get there.
+    /// The steps to get there, once they are planned.
     pub actions: Vec<Action>,
 }
 
@@ -20,16 +20,16 @@ impl Part<'_> {
     pub fn name(&self) -> &str {
         &self.caller.plugin.name
     }
-}
 
-/// Computes the steps of one plugin.
-///
-/// # Errors
-/// What the plugin says to `query` and `diff`.
-pub async fn part(caller: Caller<'_>, desired: Json) -> Result<Part<'_>, PluginError> {
-    let current = caller.query(Some(&desired)).await?;
-    let actions = caller.diff(&current, &desired).await?;
-    Ok(Part { caller, desired, actions })
+    /// Computes the steps.
+    ///
+    /// # Errors
+    /// What the plugin says to `query` and `diff`.
+    pub async fn plan(&mut self) -> Result<(), PluginError> {
+        let current = self.caller.query(Some(&self.desired)).await?;
+        self.actions = self.caller.diff(&current, &self.desired).await?;
+        Ok(())
+    }
 }
 
 /// Where the system differs from the wish, by plugin; plugins in sync are left out.

@@ -1,0 +1,153 @@
+//! `op-dbus apply`: make it so, or leave everything as it was.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::diff::by_plugin;
+use super::options::Options;
+use super::session::Session;
+use super::{INCOMPLETE, ROLLED_BACK, print, report};
+use crate::gate::Mode;
+use crate::output::{json, tree};
+use crate::plugin::builtin::Builtin;
+use crate::state_file;
+use crate::transaction::apply::{self as transaction, Ending, Report, Setting};
+use crate::transaction::book::Book;
+use crate::transaction::plan::Part;
+use crate::transaction::settle::SETTLING;
+
+/// Make it so, or leave everything as it was.
+#[derive(Args)]
+pub struct Apply {
+    /// State file, JSON or YAML; `-` reads standard input
+    file: PathBuf,
+    /// Show the very requests that would be sent, and send none
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not read the system back
+    #[arg(long)]
+    no_verify: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Apply {
+    pub(super) async fn run(
+        &self,
+        options: &Options,
+        builtins: &[Builtin],
+    ) -> anyhow::Result<ExitCode> {
+        let started = Instant::now();
+        let file = state_file::load(&self.file)?;
+        let session = Session::open(options, builtins).await?;
+        if self.dry_run {
+            session.recover().await?;
+            return self.rehearse(&session, &file).await;
+        }
+        let (state, _lock) = session.lock().await?;
+        let plugins = session.plugins_of(&file)?;
+        let planning = Instant::now();
+        let parts = session.plan(&file, &plugins, Arc::new(Book::reading())).await?;
+        session.timing("plan", planning);
+        if parts.iter().all(|part| part.actions.is_empty()) {
+            if self.json {
+                print(&json::text(&in_sync()))?;
+            } else {
+                print("in sync, nothing to do\n")?;
+            }
+            session.timing("total", started);
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !self.json {
+            print(&tree::plan(&by_plugin(&parts), options.style()))?;
+        }
+        let setting = Setting {
+            state: &state,
+            kernel: &session.kernel,
+            command: &super::command_line(),
+            verify: (!self.no_verify).then_some(SETTLING),
+        };
+        let applying = Instant::now();
+        let report = transaction::apply(parts, &setting).await?;
+        session.keep_secrets()?;
+        session.timing("apply", applying);
+        session.timing("total", started);
+        finish(&report, self.json, options)
+    }
+
+    /// Runs the plugins against a gate that executes nothing.
+    async fn rehearse(
+        &self,
+        session: &Session<'_>,
+        file: &state_file::StateFile,
+    ) -> anyhow::Result<ExitCode> {
+        let plugins = session.plugins_of(file)?;
+        let book = Arc::new(Book::reading());
+        let parts: Vec<Part<'_>> = session.plan(file, &plugins, book.clone()).await?;
+        for part in parts.iter().filter(|part| !part.actions.is_empty()) {
+            part.caller.apply(Mode::Rehearse, &part.actions).await?;
+        }
+        let requests = book.rehearsed();
+        if self.json {
+            print(&json::text(&json::Rehearsal::of(&requests)))?;
+        } else if requests.is_empty() {
+            print("in sync, nothing would be sent\n")?;
+        } else {
+            for (plugin, request) in &requests {
+                print(&format!("{plugin}: netlink {}\n", tree::request(request)))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn in_sync() -> json::Apply {
+    json::Apply {
+        version: json::VERSION,
+        result: json::ApplyResult::InSync,
+        transaction: None,
+        checkpoint: None,
+        plugins: Vec::new(),
+        failures: Vec::new(),
+    }
+}
+
+/// Tells how a transaction ended, and gives its exit code.
+pub(super) fn finish(report: &Report, as_json: bool, options: &Options) -> anyhow::Result<ExitCode> {
+    let (result, code) = match report.ending {
+        Ending::Applied => (json::ApplyResult::Applied, ExitCode::SUCCESS),
+        Ending::RolledBack(_) => (json::ApplyResult::RolledBack, ExitCode::from(ROLLED_BACK)),
+        Ending::Incomplete(..) => {
+            (json::ApplyResult::RollbackIncomplete, ExitCode::from(INCOMPLETE))
+        }
+    };
+    if as_json {
+        let plugins = report.outcomes.iter().map(|(plugin, outcomes)| json::PluginOutcome {
+            plugin: plugin.clone(),
+            outcomes: outcomes.iter().map(json::StepOutcome::from).collect(),
+        });
+        print(&json::text(&json::Apply {
+            version: json::VERSION,
+            result,
+            transaction: Some(report.transaction.clone()),
+            checkpoint: report.checkpoint.map(|id| id.to_string()),
+            plugins: plugins.collect(),
+            failures: json::Failure::of_ending(&report.ending),
+        }))?;
+    } else if let (Ending::Applied, Some(id)) = (&report.ending, report.checkpoint) {
+        print(&format!("done and verified; `op-dbus rollback` goes back (checkpoint {id})\n"))?;
+    } else if let Ending::Applied = report.ending {
+        print("done and verified\n")?;
+    } else {
+        for (plugin, outcomes) in &report.outcomes {
+            eprint!("{}", tree::outcomes(plugin, outcomes, options.talk_style()));
+        }
+    }
+    eprint!("{}", report::ending(report, options.talk_style()));
+    Ok(code)
+}

@@ -1,0 +1,109 @@
+//! Errors and endings of transactions, for a person.
+
+use std::fmt::Write;
+
+use crate::output::color::Paint;
+use crate::output::escape::escape;
+use crate::output::{Style, tree};
+use crate::state_file::StateFileError;
+use crate::transaction::apply::{Cause, Ending, Report};
+use crate::transaction::record::Difference;
+use crate::transaction::recovery::Recovered;
+
+use super::session::Rejected;
+
+/// An error, with the lines of the state file that it is about.
+pub fn error(error: &anyhow::Error, style: Style) -> String {
+    if let Some(rejected) = error.downcast_ref::<Rejected>() {
+        return rejected.0.render(style);
+    }
+    if let Some(state_file) = error.downcast_ref::<StateFileError>() {
+        return state_file.render(style);
+    }
+    let text = format!("{error:#}");
+    format!("{} {}\n", style.paint(Paint::Alarm, "error:"), lines(&text))
+}
+
+/// Escapes a text but keeps its line breaks: the stack of a trap has many.
+fn lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(escape).collect();
+    lines.join("\n")
+}
+
+/// How a transaction ended, for standard error.
+pub fn ending(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    match &report.ending {
+        Ending::Applied => {}
+        Ending::RolledBack(cause) => {
+            why(&mut text, cause, style);
+            let _ = writeln!(
+                text,
+                "{} the network is as it was before",
+                style.paint(Paint::Heading, "rolled back:")
+            );
+        }
+        Ending::Incomplete(cause, left) => {
+            why(&mut text, cause, style);
+            incomplete(&mut text, left, style);
+        }
+    }
+    notes(&mut text, &report.notes, style);
+    text
+}
+
+fn why(text: &mut String, cause: &Cause, style: Style) {
+    let _ = writeln!(text, "{} {}", style.paint(Paint::Alarm, "failed:"), lines(&cause.to_string()));
+    if let Cause::Mismatch(found) = cause {
+        for (plugin, mismatches) in found {
+            text.push_str(&tree::mismatches(plugin, mismatches, style));
+        }
+    }
+}
+
+/// The loudest thing on the screen: each object that is not as it was.
+fn incomplete(text: &mut String, left: &[Difference], style: Style) {
+    let _ = writeln!(
+        text,
+        "{} {} objects are not as they were:",
+        style.paint(Paint::Alarm, "ROLLBACK INCOMPLETE:"),
+        left.len()
+    );
+    for difference in left {
+        let _ = writeln!(text, "  {}", lines(&difference.to_string()));
+    }
+}
+
+fn notes(text: &mut String, notes: &[String], style: Style) {
+    for note in notes {
+        let _ = writeln!(text, "{} {}", style.paint(Paint::Faint, "note:"), lines(note));
+    }
+}
+
+/// What was found of a process that died, and what was done about it.
+pub fn recovered(recovered: &Recovered, style: Style) -> String {
+    let mut text = String::new();
+    let what = match &recovered.begun {
+        Some(begin) => format!(
+            "{} (process {}, begun {})",
+            escape(&begin.command),
+            begin.process.pid,
+            begin.time
+        ),
+        None => "a transaction that had not begun".into(),
+    };
+    let _ = writeln!(
+        text,
+        "{} {what} did not come to its end",
+        style.paint(Paint::Heading, "recovery:")
+    );
+    if !recovered.same_namespace {
+        text.push_str("  what it had changed went with its network namespace; nothing was to undo\n");
+    } else if recovered.undone.incomplete.is_empty() {
+        text.push_str("  it was undone: the network is as it was before it\n");
+    } else {
+        incomplete(&mut text, &recovered.undone.incomplete, style);
+    }
+    notes(&mut text, &recovered.undone.notes, style);
+    text
+}

@@ -1,0 +1,61 @@
+//! `op-dbus rollback`: back to a checkpoint.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::options::Options;
+use super::session::Session;
+use crate::plugin::builtin::Builtin;
+use crate::transaction::checkpoints::Checkpoints;
+use crate::transaction::rollback::{Back, rollback};
+
+/// Go back to a checkpoint.
+#[derive(Args)]
+pub struct Rollback {
+    /// The checkpoint; without it the newest one, which is used up
+    id: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Rollback {
+    pub(super) async fn run(
+        &self,
+        options: &Options,
+        builtins: &[Builtin],
+    ) -> anyhow::Result<ExitCode> {
+        let session = Session::open(options, builtins).await?;
+        let (state, _lock) = session.lock().await?;
+        let checkpoints = Checkpoints::new(state.checkpoints());
+        let way = checkpoints.way_back(self.id)?;
+        let mut plugins = Vec::new();
+        for checkpoint in &way {
+            for noted in &checkpoint.plugins {
+                if !plugins.iter().any(|plugin: &crate::plugin::loader::Plugin| plugin.name == noted.plugin) {
+                    plugins.push(session.plugin(&noted.plugin)?);
+                }
+            }
+        }
+        let back = Back {
+            state: &state,
+            kernel: &session.kernel,
+            backends: &session.backends,
+            plugins: &plugins,
+            way: &way,
+            command: &super::command_line(),
+        };
+        let report = rollback(&back).await?;
+        if report.ending.is_applied() {
+            // Used up: what came after the target can no longer be gone back from, and going back without an ID walks on.
+            for checkpoint in &way {
+                let by_hand = checkpoint.origin == crate::transaction::checkpoints::Origin::Hand;
+                if self.id.is_none() || !by_hand {
+                    checkpoints.delete(checkpoint.id)?;
+                }
+            }
+        }
+        super::apply::finish(&report, self.json, options)
+    }
+}

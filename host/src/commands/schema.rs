@@ -1,0 +1,56 @@
+//! `op-dbus schema`: what a state file may say.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::options::Options;
+use super::print;
+use super::session::Session;
+use crate::plugin::builtin::Builtin;
+use crate::transaction::book::Book;
+
+/// Print the JSON Schema of a plugin's section, or of a whole state file.
+#[derive(Args)]
+pub struct Schema {
+    /// The plugin; without it, a schema of state files for all plugins
+    plugin: Option<String>,
+}
+
+impl Schema {
+    pub(super) async fn run(
+        &self,
+        options: &Options,
+        builtins: &[Builtin],
+    ) -> anyhow::Result<ExitCode> {
+        let session = Session::open(options, builtins).await?;
+        let mut sections = Map::new();
+        for plugin in session.plugins(self.plugin.as_deref())? {
+            let description =
+                session.caller(&plugin, Arc::new(Book::reading())).describe().await?;
+            let schema: Value = serde_json::from_str(&description.schema)
+                .with_context(|| format!("the schema of plugin {}", plugin.name))?;
+            if self.plugin.is_some() {
+                print(&format!("{schema:#}\n"))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            sections.insert(plugin.name, schema);
+        }
+        let whole = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "op-dbus state file",
+            "type": "object",
+            "required": ["version", "plugins"],
+            "additionalProperties": false,
+            "properties": {
+                "version": {"const": 1, "description": "Version of this form."},
+                "plugins": {"type": "object", "additionalProperties": false, "properties": sections},
+            },
+        });
+        print(&format!("{whole:#}\n"))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
