@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::apply::apply;
 use crate::compare::{Extent, compare, filled};
-use crate::query;
-use crate::section::{Interface, Ip, LinkType, Route, Section, State};
+use crate::query::{self, Read};
+use crate::section::{Interface, LinkType, Route, Section, State};
 
 /// What a checkpoint holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,8 +17,6 @@ struct Checkpoint {
     whole: bool,
     /// What was, and what was not (`"state": "absent"`).
     section: Section,
-    /// What was asked for, so that going back reads the same.
-    within: Option<Section>,
 }
 
 /// Notes what is.
@@ -26,21 +24,24 @@ struct Checkpoint {
 /// # Errors
 /// What the host answered.
 pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
-    let current = match within {
-        Some(within) => query::within(within)?,
-        None => query::everything()?,
+    let (mut section, read) = match within {
+        Some(within) => {
+            let (section, read) = query::read(within)?;
+            (section, Some(read))
+        }
+        None => (query::everything()?, None),
     };
-    let mut section = current;
+    let mut beside = Vec::new();
     for interface in section.interfaces.iter_mut().flatten() {
-        *interface = exact(interface, within.is_none());
+        *interface = exact(interface, read.as_ref(), &mut beside);
     }
+    section.routes.get_or_insert_default().extend(beside);
     if let Some(within) = within {
         note_absent(&mut section, within);
     }
     let checkpoint = Checkpoint {
         whole: within.is_none(),
         section,
-        within: within.cloned(),
     };
     Ok(CheckpointData {
         state: serde_json::to_string(&checkpoint)?,
@@ -48,32 +49,54 @@ pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
     })
 }
 
-/// An interface as an exact wish: what the kernel's silence means written out, what is left alone left out.
-fn exact(have: &Interface, whole: bool) -> Interface {
+/// An interface as an exact wish: what the kernel's silence means written out, what is left alone left out. A list is exact only where all
+/// of it was read; single routes that were seen go beside the interfaces, where each stands for itself.
+fn exact(have: &Interface, read: Option<&Read>, beside: &mut Vec<Route>) -> Interface {
     let mut wish = filled(have);
     (wish.ports, wish.running, wish.permanent_mac, wish.unknown) = (None, None, None, None);
     if matches!(wish.r#type, Some(LinkType::Other(_))) {
         wish.r#type = None;
     }
+    let name = have.name.as_str();
+    let has = |set: fn(&Read) -> &HashSet<String>| read.is_none_or(|read| set(read).contains(name));
+    let (addresses, routes, neighbours) = (
+        has(|read| &read.addresses),
+        has(|read| &read.routes),
+        has(|read| &read.neighbours),
+    );
     for ip in [&mut wish.ipv4, &mut wish.ipv6] {
-        if whole {
+        if addresses || routes || neighbours {
             ip.get_or_insert_default();
         }
-        if let Some(ip) = ip {
-            explicit(ip);
+        let Some(ip) = ip else { continue };
+        ip.method = None;
+        if addresses {
+            ip.addresses
+                .get_or_insert_default()
+                .retain(|address| address.is_static());
+        } else {
+            ip.addresses = None;
+        }
+        if routes {
+            ip.routes.get_or_insert_default().retain(Route::is_static);
+            ip.gateway.get_or_insert(None);
+        } else {
+            let gateway = ip.gateway.take().flatten().map(Route::of_gateway);
+            let seen = ip
+                .routes
+                .take()
+                .unwrap_or_default()
+                .into_iter()
+                .filter(Route::is_static);
+            beside.extend(seen.chain(gateway).map(|route| route.on_link(name)));
+        }
+        if neighbours {
+            ip.neighbours.get_or_insert_default();
+        } else {
+            ip.neighbours = None;
         }
     }
     wish
-}
-
-fn explicit(ip: &mut Ip) {
-    ip.method = None;
-    ip.addresses
-        .get_or_insert_default()
-        .retain(|address| address.is_static());
-    ip.routes.get_or_insert_default().retain(Route::is_static);
-    ip.gateway.get_or_insert(None);
-    ip.neighbours.get_or_insert_default();
 }
 
 /// What the section names and is not there is to be absent.
@@ -94,24 +117,6 @@ fn note_absent(section: &mut Section, within: &Section) {
     let absent: Vec<Interface> = missing.map(absent).collect();
     section.interfaces.get_or_insert_default().extend(absent);
 
-    // What a family of an interface is asked about is exact, even where there is nothing.
-    let interfaces = section.interfaces.get_or_insert_default();
-    for wanted in within.interfaces() {
-        let Some(noted) = interfaces
-            .iter_mut()
-            .find(|noted| noted.name == wanted.name && !noted.is_absent())
-        else {
-            continue;
-        };
-        for (said, noted) in [
-            (&wanted.ipv4, &mut noted.ipv4),
-            (&wanted.ipv6, &mut noted.ipv6),
-        ] {
-            if said.is_some() || wanted.is_absent() {
-                explicit(noted.get_or_insert_default());
-            }
-        }
-    }
     let keys: HashSet<_> = section.routes().iter().map(Route::key).collect();
     let gone = within
         .routes()

@@ -123,3 +123,15 @@ fn rules_and_routes_that_lead_nowhere() {
                       {"priority": 101, "family": "ipv6", "iif": "eth0", "action": "prohibit"}]}),
     );
 }
+
+#[test]
+fn a_gateway_that_moves_away_takes_nothing_else_along() {
+    let host = machine();
+    host.kernel().set_up("eth1");
+    there_and_back(
+        &host,
+        json!({"interfaces": [
+            {"name": "eth0", "mtu": 1400, "ipv4": {}},
+            {"name": "eth1", "ipv4": {"addresses": [{"address": "198.51.100.2", "prefix": 24}], "gateway": "198.51.100.1"}}]}),
+    );
+}

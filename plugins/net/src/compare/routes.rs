@@ -175,7 +175,7 @@ fn flattened(section: &Section) -> Vec<Placed> {
 
 fn of_interface(name: &str, ip: &Ip, place: &str, routes: &mut Vec<Placed>) {
     if let Some(Some(gateway)) = ip.gateway {
-        let route = on_link(&Route::of_gateway(gateway), name);
+        let route = Route::of_gateway(gateway).on_link(name);
         routes.push(Placed {
             route,
             path: Some(format!("{place}/gateway")),
@@ -185,25 +185,10 @@ fn of_interface(name: &str, ip: &Ip, place: &str, routes: &mut Vec<Placed>) {
     for (at, route) in ip.routes.iter().flatten().enumerate() {
         let path = Some(format!("{place}/routes/{at}"));
         routes.push(Placed {
-            route: on_link(route, name),
+            route: route.on_link(name),
             path,
             only_ways: false,
         });
-    }
-}
-
-/// With the link of each way written out, the single way as the one entry of the list.
-fn on_link(route: &Route, link: &str) -> Route {
-    let ways = route.ways(Some(link)).into_iter().map(|way| NextHop {
-        onlink: way.onlink.filter(|onlink| *onlink),
-        weight: way.weight.filter(|weight| *weight != 1),
-        ..way
-    });
-    Route {
-        next_hop: None,
-        onlink: None,
-        next_hops: Some(ways.collect()),
-        ..route.clone()
     }
 }
 

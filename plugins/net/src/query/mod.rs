@@ -11,7 +11,7 @@ use op_dbus_plugin::{Failure, netlink as nl};
 use crate::section::vlans::{Entry, Range};
 use crate::section::{Interface, Ip, Method, Route, Rule, Section, Vlans};
 
-pub use scope::within;
+pub use scope::{Read, read, within};
 
 /// Everything that the plugin may see.
 ///

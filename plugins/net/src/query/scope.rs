@@ -12,11 +12,30 @@ use crate::section::route::RouteKey;
 use crate::section::{Interface, LinkType, Method, Section, State};
 use crate::wire::Wire;
 
+/// Of which links what was read, to the last entry.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Their addresses.
+    pub addresses: HashSet<String>,
+    /// Their routes, but those of routing daemons.
+    pub routes: HashSet<String>,
+    /// Their neighbours.
+    pub neighbours: HashSet<String>,
+}
+
 /// What a section concerns.
 ///
 /// # Errors
 /// What the host answered.
 pub fn within(section: &Section) -> Result<Section, Failure> {
+    Ok(read(section)?.0)
+}
+
+/// What a section concerns, and of which links what was read.
+///
+/// # Errors
+/// What the host answered.
+pub fn read(section: &Section) -> Result<(Section, Read), Failure> {
     let mut reading = Reading::default();
     let selectors = selectors(section);
     if !selectors.is_empty() {
@@ -29,6 +48,15 @@ pub fn within(section: &Section) -> Result<Section, Failure> {
     }
     let mut needs_routes = needs.static_routes;
     needs_routes.extend(loses_addresses(&reading, section));
+    let read = Read {
+        addresses: needs.addresses.iter().cloned().collect(),
+        routes: needs_routes
+            .iter()
+            .chain(&needs.all_routes)
+            .cloned()
+            .collect(),
+        neighbours: needs.neighbours.iter().cloned().collect(),
+    };
     routes(&mut reading, section, needs_routes, needs.all_routes)?;
     if !needs.neighbours.is_empty() {
         reading.add_neighbours(nl::neighbours(&needs.neighbours)?)?;
@@ -44,7 +72,7 @@ pub fn within(section: &Section) -> Result<Section, Failure> {
         reading.add_rules(nl::rules(&families.to_wire())?);
         reading.rules.retain(|rule| wanted.contains(&rule.key()));
     }
-    Ok(reading.section())
+    Ok((reading.section(), read))
 }
 
 /// The links that a section names, by itself or as controller, port, parent or peer.

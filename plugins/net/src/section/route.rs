@@ -168,4 +168,18 @@ impl Route {
             })],
         }
     }
+    /// With the link of each way written out, a single way as the one entry of the list.
+    pub fn on_link(&self, link: &str) -> Self {
+        let ways = self.ways(Some(link)).into_iter().map(|way| NextHop {
+            onlink: way.onlink.filter(|onlink| *onlink),
+            weight: way.weight.filter(|weight| *weight != 1),
+            ..way
+        });
+        Self {
+            next_hop: None,
+            onlink: None,
+            next_hops: Some(ways.collect()),
+            ..self.clone()
+        }
+    }
 }
