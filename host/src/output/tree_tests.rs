@@ -57,7 +57,17 @@ fn sample() -> Vec<Action> {
 #[test]
 fn a_plan_says_what_it_would_do_and_what_interrupts() {
     let plan = plan(&[("net", &sample()), ("networkmanager", &[])], NARROW);
-    assert_snapshot!(plan, @"");
+    assert_snapshot!(plan, @r##"
+    net
+      + interface vmbr0  bridge with port eth0
+      ~ interface eth0 (disruptive)
+          mtu, controller and one address; the link goes down
+          for a moment
+          ipv4.addresses: [] → ["10.0.0.1/24"]
+          mtu: 1500 → 9000
+      - interface old0 (disruptive)
+    1 to create, 1 to modify, 1 to delete, 2 of them disruptive
+    "##);
 }
 
 #[test]
@@ -106,8 +116,17 @@ fn a_failed_outcome_shows_the_words_of_the_backend() {
         ],
         NARROW,
     );
-    assert_snapshot!(text, @"");
-    assert_snapshot!(failure(&failed, NARROW), @"");
+    assert_snapshot!(text, @r##"
+    net
+      done   interface a  made
+      FAILED interface vmbr1  made
+        interface vmbr1: the kernel refused to make it (refused)
+          EOPNOTSUPP: Unknown device type
+    "##);
+    assert_snapshot!(failure(&failed, NARROW), @r##"
+    error: interface vmbr1: the kernel refused to make it (refused)
+      EOPNOTSUPP: Unknown device type
+    "##);
 }
 
 #[test]
@@ -128,7 +147,15 @@ fn a_mismatch_shows_the_wish_and_the_truth() {
         ],
         NARROW,
     );
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r##"
+    net
+      ~ /interfaces/0/ipv4/addresses/0
+        want {"address":"10.0.0.1","prefix":24}
+        have nothing
+      ~ (the whole section)
+        want {"address":"10.0.0.1","prefix":24}
+        have ["a long list","that does not fit on","a line of...
+    "##);
 }
 
 #[test]
@@ -137,7 +164,24 @@ fn a_section_reads_as_a_tree() {
         {"name": "eth0", "mtu": 1500, "up": true, "ports": [], "alt": ["a", "b"], "note": "1500", "empty": "",
          "ipv4": {"method": "manual", "addresses": [{"address": "10.0.0.1", "prefix": 24}, {"address": "10.0.0.2", "prefix": 24}]}},
         {"name": "lo"}], "rules": []}"#;
-    assert_snapshot!(section("net", json, NARROW), @"");
+    assert_snapshot!(section("net", json, NARROW), @r##"
+    net
+      interfaces:
+        - eth0
+          alt: a, b
+          empty: ""
+          ipv4:
+            addresses:
+              - address 10.0.0.1, prefix 24
+              - address 10.0.0.2, prefix 24
+            method: manual
+          mtu: 1500
+          note: "1500"
+          ports: (none)
+          up: true
+        - name lo
+      rules: (none)
+    "##);
     assert_eq!(section("net", "{}", NARROW), "net\n  (nothing)\n");
 }
 
