@@ -1,1 +1,47 @@
-//! A client of the Open vSwitch Database Management Protocol (RFC 7047).
+//! A client of the Open vSwitch database protocol (RFC 7047).
+//!
+//! # Layout
+//! - [`remote`]: where the server is, and TLS.
+//! - [`frame`]: where one JSON text ends in a stream of bytes.
+//! - [`message`]: requests, replies and notifications (RFC 7047 section 4).
+//! - [`json`]: reading JSON strictly.
+//! - [`value`]: the notations for uuids, sets and maps (section 5.1).
+//! - [`connection`]: one connection and the task that serves it.
+//! - [`client`]: calls, and the next connection when one has ended.
+//! - [`schema`] (section 3.2), [`transact`] (sections 4.1.3 and 5.2), [`monitor`] with [`update`] (sections 4.1.5
+//!   to 4.1.7, and ovsdb-server(7)), [`settle`] (ovs-vswitchd.conf.db(5)).
+//! - [`error`]: why a call failed, in the server's own words.
+//!
+//! ```no_run
+//! # use op_dbus::backends::ovsdb::{Client, Options, OvsdbError, value};
+//! # async fn example() -> Result<(), OvsdbError> {
+//! let client = Client::connect(Options::new("unix:/run/openvswitch/db.sock".parse()?)).await?;
+//! let select = serde_json::json!({"op": "select", "table": "Bridge", "where": []});
+//! let results = client.transact("Open_vSwitch", &[select]).await?;
+//! for row in results.rows(0) {
+//!     println!("{:?}", row.get("_uuid").and_then(value::as_uuid));
+//! }
+//! # Ok(()) }
+//! ```
+
+pub mod client;
+pub mod connection;
+pub mod error;
+pub mod frame;
+pub mod json;
+pub mod message;
+pub mod monitor;
+pub mod remote;
+pub mod schema;
+pub mod settle;
+pub mod transact;
+pub mod update;
+pub mod value;
+
+pub use client::{Client, Options};
+pub use error::OvsdbError;
+pub use monitor::{Event, Monitor, MonitorRequest, TableRequest};
+pub use remote::{Remote, TlsFiles};
+pub use schema::Schema;
+pub use transact::Results;
+pub use update::{Row, RowUpdate};

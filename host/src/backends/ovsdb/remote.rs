@@ -1,0 +1,332 @@
+//! Where an OVSDB server listens, in the notation of ovsdb(7), and how to reach it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
+    SignatureScheme,
+};
+
+use super::error::OvsdbError;
+
+/// The port that IANA gave to OVSDB (RFC 7047 section 6).
+pub const DEFAULT_PORT: u16 = 6640;
+
+/// Where a server listens. Reads and prints as `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remote {
+    /// A Unix domain socket.
+    Unix(PathBuf),
+    /// Plain TCP.
+    Tcp {
+        /// A name or an address, without brackets.
+        host: String,
+        /// 6640 if the text has none.
+        port: u16,
+    },
+    /// TLS over TCP.
+    Tls {
+        /// A name or an address, without brackets.
+        host: String,
+        /// 6640 if the text has none.
+        port: u16,
+    },
+}
+
+impl FromStr for Remote {
+    type Err = OvsdbError;
+
+    fn from_str(text: &str) -> Result<Self, OvsdbError> {
+        let wrong = |reason: &str| OvsdbError::Remote {
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let (kind, rest) = text
+            .split_once(':')
+            .ok_or_else(|| wrong("it names no method"))?;
+        match kind {
+            "unix" if rest.is_empty() => Err(wrong("the path is missing")),
+            "unix" if rest.contains('\0') => Err(wrong("the path has a NUL in it")),
+            "unix" => Ok(Self::Unix(rest.into())),
+            "tcp" | "ssl" | "tls" => {
+                let (host, port) = host_and_port(rest).map_err(wrong)?;
+                Ok(match kind {
+                    "tcp" => Self::Tcp { host, port },
+                    _ => Self::Tls { host, port },
+                })
+            }
+            "punix" | "ptcp" | "pssl" => Err(wrong("that is a method to listen by")),
+            _ => Err(wrong("that method is unknown")),
+        }
+    }
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), &'static str> {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest
+            .split_once(']')
+            .ok_or("the bracket of the IPv6 address is not closed")?;
+        if host.parse::<std::net::Ipv6Addr>().is_err() {
+            return Err("no IPv6 address stands in the brackets");
+        }
+        match after.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if after.is_empty() => (host, None),
+            None => return Err("only a colon and a port may follow the bracket"),
+        }
+    } else {
+        match text.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err("an IPv6 address must stand in brackets");
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("the host is missing or malformed");
+    }
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(port) => match port.parse() {
+            Ok(number) if number > 0 && !port.starts_with('+') => number,
+            _ => return Err("the port is no number from 1 to 65535"),
+        },
+    };
+    Ok((host.to_owned(), port))
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, host, port) = match self {
+            Self::Unix(path) => return write!(formatter, "unix:{}", path.display()),
+            Self::Tcp { host, port } => ("tcp", host, port),
+            Self::Tls { host, port } => ("ssl", host, port),
+        };
+        if host.contains(':') {
+            write!(formatter, "{kind}:[{host}]:{port}")
+        } else {
+            write!(formatter, "{kind}:{host}:{port}")
+        }
+    }
+}
+
+/// The PEM files for `ssl:` remotes: those that `ovs-vsctl --private-key --certificate --ca-cert` takes.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// Our private key.
+    pub key: PathBuf,
+    /// Our certificate, with its chain.
+    pub certificate: PathBuf,
+    /// The authorities, one of which must have signed the server's certificate.
+    pub ca: PathBuf,
+    /// The name that the server's certificate must carry. Without one, its authority alone decides, as in every program
+    /// of Open vSwitch: the certificates that ovs-pki(8) makes carry no host name.
+    pub server_name: Option<String>,
+}
+
+/// A stream to a server.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Opens a stream, once.
+///
+/// # Errors
+/// `Connect` if nobody answers there, `Tls` if a file is unusable or the two sides do not trust each other.
+pub(super) async fn open(
+    remote: &Remote,
+    tls: Option<&TlsFiles>,
+) -> Result<Box<dyn Stream>, OvsdbError> {
+    let failed = |source| OvsdbError::Connect {
+        remote: remote.to_string(),
+        source: Arc::new(source),
+    };
+    match remote {
+        Remote::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?)),
+        Remote::Tcp { host, port } => Ok(Box::new(tcp(host, *port).await.map_err(failed)?)),
+        Remote::Tls { host, port } => {
+            let refused = |reason: String| OvsdbError::Tls {
+                remote: remote.to_string(),
+                reason,
+            };
+            let files = tls.ok_or_else(|| {
+                refused("it needs a private key, a certificate and a CA certificate".to_owned())
+            })?;
+            let config = configuration(files).map_err(refused)?;
+            let name = files.server_name.as_ref().unwrap_or(host).clone();
+            let name = ServerName::try_from(name).map_err(|error| refused(error.to_string()))?;
+            let stream = tcp(host, *port).await.map_err(failed)?;
+            let stream = TlsConnector::from(Arc::new(config))
+                .connect(name, stream)
+                .await
+                .map_err(|error| refused(error.to_string()))?;
+            Ok(Box::new(stream))
+        }
+    }
+}
+
+async fn tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    // Requests are small and waited for.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn configuration(files: &TlsFiles) -> Result<ClientConfig, String> {
+    let unreadable =
+        |path: &PathBuf, what: &str, reason: String| format!("{what} {}: {reason}", path.display());
+    let certificates = |path: &PathBuf, what: &str| {
+        let found: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|error| unreadable(path, what, error.to_string()))?;
+        if found.is_empty() {
+            return Err(unreadable(path, what, "no certificate is in it".to_owned()));
+        }
+        Ok(found)
+    };
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| unreadable(&files.key, "private key", error.to_string()))?;
+    let own = certificates(&files.certificate, "certificate")?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&files.ca, "CA certificate")? {
+        roots
+            .add(certificate)
+            .map_err(|error| unreadable(&files.ca, "CA certificate", error.to_string()))?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|error| error.to_string())?;
+    ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier {
+            webpki: verifier,
+            provider,
+            name_matters: files.server_name.is_some(),
+        }))
+        .with_client_auth_cert(own, key)
+        .map_err(|error| error.to_string())
+}
+
+/// Checks the server's certificate as webpki does, and the name in it only where one is asked for.
+#[derive(Debug)]
+struct Verifier {
+    webpki: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+    name_matters: bool,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let verdict = self.webpki.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verdict {
+            // webpki looks at the name last: the chain, the dates and the purpose have been found good.
+            Err(TlsError::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if !self.name_matters => Ok(ServerCertVerified::assertion()),
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.webpki
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.webpki
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remotes_read_and_print_the_same() {
+        for text in [
+            "unix:/run/openvswitch/db.sock",
+            "unix:relative:with:colons",
+            "tcp:192.0.2.1:6640",
+            "tcp:[2001:db8::1]:16640",
+            "ssl:ovs.example:6640",
+        ] {
+            assert_eq!(text.parse::<Remote>().unwrap().to_string(), text);
+        }
+        let tls: Remote = "tls:[::1]".parse().unwrap();
+        assert_eq!(tls.to_string(), "ssl:[::1]:6640");
+    }
+
+    #[test]
+    fn a_malformed_remote_is_refused_with_what_is_valid() {
+        for text in [
+            "",
+            "/run/db.sock",
+            "unix:",
+            "udp:192.0.2.1:1",
+            "punix:/run/db.sock",
+            "tcp:",
+            "tcp::6640",
+            "tcp:192.0.2.1:0",
+            "tcp:192.0.2.1:+1",
+            "tcp:192.0.2.1:65536",
+            "tcp:192.0.2.1:",
+            "tcp:2001:db8::1:6640",
+            "tcp:[2001:db8::1",
+            "tcp:[example]:1",
+            "ssl:[::1]6640",
+            "ssl:a b:1",
+        ] {
+            let error = text.parse::<Remote>().unwrap_err().to_string();
+            assert!(
+                error.contains("unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT"),
+                "{error}"
+            );
+        }
+    }
+}
