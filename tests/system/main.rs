@@ -4,5 +4,8 @@
 //! They need root (`cargo xtask test` sees to that, with a user namespace where it must). Those of
 //! `kinds` run a second time on a full Debian kernel: `cargo xtask vm-test`.
 
+mod apply;
 mod kinds;
 mod namespace;
+mod rollback;
+mod validation;

@@ -1,0 +1,223 @@
+//! Checkpoints, rollback, and what becomes of a transaction that fails or dies.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::namespace::Namespace;
+
+/// Links, addresses, routes and a rule that stand before a test begins.
+fn inhabited() -> Namespace {
+    let namespace = Namespace::new();
+    for command in [
+        "link add eth0 type veth peer name far",
+        "link set eth0 mtu 1400 alias uplink address 02:00:00:00:00:10",
+        "link set far up",
+        "link set eth0 up",
+        "address add 192.0.2.5/24 dev eth0",
+        "address add 192.0.2.6/24 dev eth0",
+        "address add 2001:db8::5/64 dev eth0 nodad",
+        "route add default via 192.0.2.254",
+        "route add 198.51.100.0/24 via 192.0.2.253 metric 30 proto bird",
+        "route add blackhole 203.0.113.0/24",
+        "rule add from 192.0.2.6 lookup 100 priority 500",
+        "link add vx type vxlan id 9 remote 192.0.2.77 dstport 4789",
+    ] {
+        namespace.ip(&command.split(' ').collect::<Vec<_>>());
+    }
+    namespace
+}
+
+/// A change that takes a link away, makes others, and moves an address.
+fn change(namespace: &Namespace) -> std::path::PathBuf {
+    let state = json!({"version": 1, "plugins": {"net": {"interfaces": [
+        {"name": "eth0", "mtu": 1300, "ipv4": {"method": "disabled"}},
+        {"name": "vx", "state": "absent"},
+        {"name": "br0", "type": "bridge", "ports": ["eth0"],
+         "ipv4": {"method": "manual", "addresses": [{"address": "192.0.2.5", "prefix": 24}], "gateway": "192.0.2.254"}},
+    ]}}});
+    namespace.file("change.json", state.to_string())
+}
+
+/// What is there, without what the kernel counts up by itself.
+fn everything(namespace: &Namespace) -> String {
+    namespace.everything()
+}
+
+#[test]
+fn rollback_brings_back_exactly_what_was() {
+    let namespace = inhabited();
+    let before = everything(&namespace);
+    let file = change(&namespace);
+    namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+    assert_ne!(everything(&namespace), before);
+    namespace.op_dbus(&["rollback"]).success();
+    assert_eq!(everything(&namespace), before);
+}
+
+#[test]
+fn rollback_walks_back_apply_by_apply_and_then_says_that_there_is_no_more() {
+    let namespace = inhabited();
+    let mut states = vec![everything(&namespace)];
+    for mtu in [1390, 1380, 1370] {
+        let state = json!({"version": 1, "plugins": {"net": {"interfaces": [{"name": "eth0", "mtu": mtu}]}}});
+        let file = namespace.file("mtu.json", state.to_string());
+        namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+        states.push(everything(&namespace));
+    }
+    states.pop();
+    while let Some(state) = states.pop() {
+        namespace.op_dbus(&["rollback"]).success();
+        assert_eq!(everything(&namespace), state);
+    }
+    let run = namespace.op_dbus(&["rollback"]).code(1);
+    assert!(run.stderr.contains("no checkpoint"), "{}", run.stderr);
+}
+
+#[test]
+fn a_checkpoint_made_by_hand_restores_what_others_changed_too() {
+    let namespace = inhabited();
+    let before = everything(&namespace);
+    namespace.op_dbus(&["checkpoint", "create", "--comment", "before the storm"]).success();
+    let file = change(&namespace);
+    namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+    namespace.ip(&["link", "set", "eth0", "mtu", "1281"]);
+    namespace.ip(&["route", "del", "blackhole", "203.0.113.0/24"]);
+    namespace.ip(&["rule", "del", "priority", "500"]);
+    let list = namespace.op_dbus(&["checkpoint", "list", "--json"]).success().json();
+    let by_hand = list["checkpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|checkpoint| checkpoint["reason"] == "manual: before the storm")
+        .unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    namespace.op_dbus(&["rollback", &by_hand]).success();
+    assert_eq!(everything(&namespace), before);
+    namespace.op_dbus(&["checkpoint", "show", &by_hand]).success();
+    namespace.op_dbus(&["checkpoint", "delete", &by_hand]).success();
+    namespace.op_dbus(&["rollback", &by_hand]).code(1);
+}
+
+/// A state file whose second half the kernel refuses: the parent is in nobody's sight.
+fn refused(namespace: &Namespace) -> std::path::PathBuf {
+    let state = json!({"version": 1, "plugins": {"net": {"interfaces": [
+        {"name": "eth0", "mtu": 1300, "ipv4": {"method": "disabled"}},
+        {"name": "br0", "type": "bridge", "ports": ["eth0"]},
+        {"name": "mv0", "type": "macvlan", "macvlan": {"parent": "nowhere"}},
+    ]}}});
+    namespace.file("refused.json", state.to_string())
+}
+
+#[test]
+fn a_failed_apply_leaves_everything_as_it_was_and_exits_with_3() {
+    let namespace = inhabited();
+    let before = everything(&namespace);
+    let file = refused(&namespace);
+    let run = namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(3);
+    assert!(run.stderr.contains("mv0"), "{}", run.stderr);
+    assert!(run.stderr.contains("rolled back"), "{}", run.stderr);
+    assert_eq!(everything(&namespace), before);
+    let list = namespace.op_dbus(&["checkpoint", "list", "--json"]).success().json();
+    assert_eq!(list["checkpoints"], json!([]), "there is nothing to go back to");
+}
+
+/// Places of an apply at which this test kills the process.
+const DEADLY: [&str; 17] = [
+    "journal.create.before-write",
+    "journal.create.before-sync",
+    "journal.create.before-rename",
+    "journal.create.before-directory-sync",
+    "journal.create.done",
+    "journal.append.before-write",
+    "journal.append.half-written",
+    "journal.append.before-sync",
+    "journal.append.before-mark",
+    "journal.append.done",
+    "journal.finish.before-record",
+    "journal.finish.before-rename",
+    "journal.finish.before-directory-sync",
+    "journal.finish.done",
+    "undo.before-read",
+    "undo.before-execute",
+    "undo.after-execute",
+];
+
+#[test]
+fn a_killed_apply_is_undone_by_the_next_command_or_was_done() {
+    for point in DEADLY {
+        let namespace = inhabited();
+        let before = everything(&namespace);
+        // An undo happens only where something fails.
+        let file = if point.starts_with("undo") { refused(&namespace) } else { change(&namespace) };
+        let mut command = namespace.op_dbus_command();
+        command.arg("apply").arg(&file).env("OP_DBUS_FAILPOINT", format!("{point}=kill"));
+        let killed = command.output().unwrap();
+        assert_eq!(killed.status.code(), None, "{point} did not kill: {killed:?}");
+        namespace.op_dbus(&["diff".as_ref(), change(&namespace).as_os_str()]);
+        let after = everything(&namespace);
+        if after != before {
+            namespace.op_dbus(&["verify".as_ref(), file.as_os_str()]).success();
+            assert!(point.starts_with("journal.finish"), "{point}: neither old nor undone");
+        }
+    }
+}
+
+#[test]
+fn two_applies_at_once_do_not_mix() {
+    let namespace = inhabited();
+    let file = change(&namespace);
+    let mut first = namespace
+        .op_dbus_command()
+        .arg("apply")
+        .arg(&file)
+        .env("OP_DBUS_FAILPOINT", "journal.finish.before-record=pause")
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // The first one says who it is in the lock file before it does anything.
+    let lock = wait_for_lock(&namespace);
+    assert!(lock.contains(&first.id().to_string()), "{lock}");
+    let second = namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(1);
+    assert!(second.stderr.contains(&first.id().to_string()), "{}", second.stderr);
+    Command::new("kill").args(["-9", &first.id().to_string()]).status().unwrap();
+    first.wait().unwrap();
+    namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+}
+
+/// The text of the lock file, once there is some.
+fn wait_for_lock(namespace: &Namespace) -> String {
+    loop {
+        let places = std::fs::read_dir(namespace.directory().join("state/ns"));
+        for place in places.into_iter().flatten().flatten() {
+            if let Ok(text) = std::fs::read_to_string(place.path().join("lock"))
+                && !text.is_empty()
+            {
+                return text;
+            }
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_stops_the_apply_before_anything_changes() {
+    let namespace = inhabited();
+    let before = everything(&namespace);
+    let file = change(&namespace);
+    let mut apply = namespace
+        .op_dbus_command()
+        .arg("apply")
+        .arg(&file)
+        .env("OP_DBUS_FAILPOINT", "journal.append.before-write=error")
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = apply.wait().unwrap();
+    assert_eq!(status.code(), Some(3));
+    assert_eq!(everything(&namespace), before);
+}

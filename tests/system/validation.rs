@@ -1,0 +1,74 @@
+//! What a state file must not say: a clear error that names the place, and nothing changes.
+
+use crate::namespace::Namespace;
+
+/// A broken file, its name, and what the error says.
+const BROKEN: [(&str, &str, &[&str]); 15] = [
+    ("empty.json", "", &["empty"]),
+    ("truncated.json", r#"{"version": 1, "plugins": {"net": {"interfaces": ["#, &["truncated.json:1"]),
+    ("version.json", r#"{"version": 2, "plugins": {}}"#, &["version"]),
+    ("plugin.json", r#"{"version": 1, "plugins": {"nett": {}}}"#, &["nett", "net"]),
+    ("key.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "mut": 1500}]}}}"#, &["mut", "mtu", "key.json:1:"]),
+    ("twice.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "name": "b"}]}}}"#, &["name"]),
+    ("type.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "mtu": "big"}]}}}"#, &["mtu"]),
+    ("kind.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "type": "brigde"}]}}}"#, &["bridge"]),
+    ("dhcp.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: auto}}]}}", &["DHCP"]),
+    ("bridges.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, type: bridge, ports: [p]}, {name: b, type: bridge, ports: [p]}]}}", &["p"]),
+    ("gateway.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 24}], gateway: 203.0.113.1}}]}}", &["203.0.113.1"]),
+    ("address.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 24}, {address: 192.0.2.1, prefix: 24}]}}]}}", &["192.0.2.1"]),
+    ("prefix.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 33}]}}]}}", &["33"]),
+    ("name.yaml", "version: 1\nplugins: {net: {interfaces: [{name: far-too-long-a-name, type: bridge}]}}", &["name"]),
+    ("secret.yaml", "version: 1\nplugins: {net: {interfaces: [{name: wg0, type: wireguard, wireguard: {private_key: {secret: missing}}}]}}", &["missing", "secret"]),
+];
+
+#[test]
+fn every_broken_file_gets_a_clear_error_and_nothing_changes() {
+    let namespace = Namespace::new();
+    let before = namespace.everything();
+    for (name, text, words) in BROKEN {
+        let file = namespace.file(name, text);
+        for verb in ["diff", "apply", "verify"] {
+            let run = namespace.op_dbus(&[verb.as_ref(), file.as_os_str()]).code(1);
+            for word in words {
+                assert!(run.stderr.contains(word), "{name}: {word:?} is not in\n{}", run.stderr);
+            }
+            assert!(!run.stderr.contains('\u{1b}'), "{name}: colours without a terminal");
+        }
+    }
+    assert_eq!(namespace.everything(), before);
+}
+
+#[test]
+fn huge_deep_and_foreign_files_are_refused() {
+    let namespace = Namespace::new();
+    let before = namespace.everything();
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let files = [
+        namespace.file("huge.json", vec![b' '; (64 << 20) + 1]),
+        namespace.file("deep.json", deep),
+        namespace.file("latin1.json", b"{\"version\": 1, \"plugins\": {\"\xe4\": {}}}"),
+        namespace.directory().to_owned(),
+        "/dev/zero".into(),
+    ];
+    for file in files {
+        namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(1);
+    }
+    assert_eq!(namespace.everything(), before);
+}
+
+#[test]
+fn usage_errors_exit_with_64() {
+    let namespace = Namespace::new();
+    namespace.op_dbus(&["aply"]).code(64);
+    namespace.op_dbus(&["apply"]).code(64);
+    namespace.op_dbus(&["--help"]).success();
+    namespace.op_dbus(&["--version"]).success();
+}
+
+#[test]
+fn the_schema_of_a_section_is_printed() {
+    let namespace = Namespace::new();
+    let schema = namespace.op_dbus(&["schema", "net"]).success().json();
+    assert_eq!(schema["additionalProperties"], false);
+    namespace.op_dbus(&["schema"]).success().json();
+}
