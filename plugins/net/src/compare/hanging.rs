@@ -177,6 +177,13 @@ fn addresses(
         .sources
         .extend(deleted.iter().map(|gone| gone.address.0));
     if !v6 && !deleted.is_empty() {
+        let left = have
+            .iter()
+            .filter(|is| !deleted.iter().any(|gone| gone.network() == is.network()));
+        let after = left.chain(list.into_iter().flatten()).map(Address::network);
+        losses
+            .networks
+            .extend(after.map(|network| (link.to_owned(), network)));
         promote(have, &deleted, link, losses, steps);
     }
 }

@@ -20,7 +20,7 @@ pub use wish::Wishes;
 
 use crate::kind;
 use crate::order;
-use crate::section::{Interface, Section};
+use crate::section::{Interface, Network, Section};
 use crate::step::Step;
 
 /// How much a wish says.
@@ -88,6 +88,8 @@ pub struct Losses {
     pub unaddressed: BTreeSet<String>,
     /// Addresses that go: routes that prefer them as source go too (fib_sync_down_addr).
     pub sources: BTreeSet<IpAddr>,
+    /// The IPv4 networks that links without an address for a moment have afterwards.
+    pub networks: BTreeSet<(String, Network)>,
     /// Links that start without VLANs of their own: new ones, and ports of another controller.
     pub moved: BTreeSet<String>,
 }
