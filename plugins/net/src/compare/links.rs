@@ -111,6 +111,9 @@ fn again(
     );
     // What is made now has its place; what is taken along keeps none.
     whole.index = have.index;
+    if whole.state == Some(State::Down) {
+        losses.downed.insert(have.name.clone());
+    }
     whole.port = whole.port.map(PortSettings::for_attaching);
     let why = doomed.again.get(&have.name).map_or("", String::as_str);
     let change = wish

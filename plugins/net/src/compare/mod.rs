@@ -88,7 +88,7 @@ pub struct Losses {
     pub unaddressed: BTreeSet<String>,
     /// Addresses that go: routes that prefer them as source go too (fib_sync_down_addr).
     pub sources: BTreeSet<IpAddr>,
-    /// The IPv4 networks that links without an address for a moment have afterwards.
+    /// The networks that links have afterwards which are made anew or are without an address for a moment.
     pub networks: BTreeSet<(String, Network)>,
     /// Links that start without VLANs of their own: new ones, and ports of another controller.
     pub moved: BTreeSet<String>,

@@ -2,6 +2,7 @@
 //! the link that it uses.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
 use super::{Extent, Losses};
 use crate::section::route::{NextHop, RouteKey};
@@ -162,8 +163,10 @@ fn is_reachable(route: &Route, have: &[Placed], losses: &Losses) -> bool {
         let (Some(router), Some(link)) = (way.next_hop, way.interface) else {
             return true;
         };
-        let stays =
-            way.onlink == Some(true) || router.is_ipv6() || !losses.unaddressed.contains(&link);
+        let is_link_local = matches!(router, IpAddr::V6(router) if router.is_unicast_link_local());
+        let is_bare =
+            losses.gone.contains(&link) || (router.is_ipv4() && losses.unaddressed.contains(&link));
+        let stays = way.onlink == Some(true) || is_link_local || !is_bare;
         let by_address = losses
             .networks
             .iter()
