@@ -7,6 +7,7 @@ mod link;
 mod links;
 mod routes;
 mod rules;
+mod vlans;
 mod wish;
 
 use std::collections::{BTreeSet, HashMap};
