@@ -188,7 +188,7 @@ fn apply(desired: &Section) -> Result<bool, TestCaseError> {
     Ok(true)
 }
 
-/// Everything, without the rule that the kernel makes for the first VRF and keeps, links by name (their place in the kernel's list tells only
+/// Everything but what the kernel makes by itself (link-local addresses, the rule for the first VRF), links by name (their place in the kernel's list tells only
 /// when they were made).
 fn whole() -> Value {
     let mut section = Net::query(None).expect("everything can be read");
@@ -205,16 +205,23 @@ fn whole() -> Value {
             // The contract has no index for the second end of a pair that is made.
             interface.index = None;
         }
-        for ip in [&mut interface.ipv4, &mut interface.ipv6]
-            .into_iter()
-            .flatten()
-        {
-            ip.addresses
-                .iter_mut()
-                .for_each(|list| list.sort_by_key(|address| address.network()));
-            ip.routes
-                .iter_mut()
-                .for_each(|list| list.sort_by_key(|route| route.key()));
+        for family in [&mut interface.ipv4, &mut interface.ipv6] {
+            let Some(mut ip) = family.take() else {
+                continue;
+            };
+            // A bridge that had carrier once keeps its link-local address.
+            ip.method = None;
+            ip.addresses.iter_mut().for_each(|list| {
+                list.retain(|address| address.is_static());
+                list.sort_by_key(|address| address.network());
+            });
+            ip.routes.iter_mut().for_each(|list| {
+                list.retain(|route| route.is_static());
+                list.sort_by_key(|route| route.key());
+            });
+            ip.addresses = ip.addresses.filter(|list| !list.is_empty());
+            ip.routes = ip.routes.filter(|list| !list.is_empty());
+            *family = Some(ip).filter(|ip| *ip != Default::default());
         }
     }
     serde_json::to_value(section).expect("JSON")

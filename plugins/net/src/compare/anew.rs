@@ -87,7 +87,8 @@ impl Doomed {
             }
             let is_peer = kind::peer(have) == Some(name);
             // Where the file still wants the other, it comes back (and fails to, with the kernel's words, if what it stands on is gone).
-            if again || wish.is_some_and(|wish| wish.path.is_some()) {
+            let stays = again && !(is_peer && leaves(name, other, wishes));
+            if stays || wish.is_some_and(|wish| wish.path.is_some()) {
                 self.again
                     .insert(other.to_owned(), format!("it goes away with {name}"));
                 open.push((other.to_owned(), true));
@@ -106,6 +107,15 @@ impl Doomed {
         }
         Ok(())
     }
+}
+
+/// Whether a link that is made anew is no longer the peer of `other`.
+fn leaves(name: &str, other: &str, wishes: &Wishes) -> bool {
+    let Some(wish) = wishes.get(name).map(|wish| &wish.interface) else {
+        return false;
+    };
+    let is_another = wish.r#type.as_ref().is_some_and(|of| *of != LinkType::Veth);
+    is_another || kind::peer(wish).is_some_and(|peer| peer != other)
 }
 
 fn removable(have: &Interface) -> Result<(), Failure> {

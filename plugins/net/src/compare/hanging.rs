@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Extent, Index, Losses, Wishes};
-use crate::section::{Address, Interface, Ip, Method, Neighbour};
+use crate::section::{Address, Interface, Ip, Method, Neighbour, Network};
 use crate::step::{Object, OnLink, Step, json};
 use crate::summary;
 
@@ -176,7 +176,23 @@ fn addresses(
     losses
         .sources
         .extend(deleted.iter().map(|gone| gone.address.0));
+    if is_gone {
+        let after: Vec<Network> = match list {
+            Some(list) => list.iter().map(Address::network).collect(),
+            None => have.iter().map(Address::network).collect(),
+        };
+        losses
+            .networks
+            .extend(after.into_iter().map(|network| (link.to_owned(), network)));
+    }
     if !v6 && !deleted.is_empty() {
+        let left = have
+            .iter()
+            .filter(|is| !deleted.iter().any(|gone| gone.network() == is.network()));
+        let after = left.chain(list.into_iter().flatten()).map(Address::network);
+        losses
+            .networks
+            .extend(after.map(|network| (link.to_owned(), network)));
         promote(have, &deleted, link, losses, steps);
     }
 }

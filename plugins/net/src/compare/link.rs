@@ -278,6 +278,10 @@ pub fn merged(have: &Interface, wish: Option<&Interface>, parent_mac: Option<&st
     if whole.address_generation == Some(crate::section::words::AddressGeneration::Eui64) {
         whole.address_generation = None;
     }
+    if whole.r#type != of {
+        // What suits one kind may be more than another can do.
+        (whole.mtu, whole.mac, whole.transmit_queue_length) = (None, None, None);
+    }
     if let Some(of) = &of {
         let mut settings = if have.r#type.as_ref() == Some(of) {
             kind::settings(have, of)

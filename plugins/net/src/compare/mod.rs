@@ -7,6 +7,7 @@ mod link;
 mod links;
 mod routes;
 mod rules;
+mod vlans;
 mod wish;
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,7 +21,7 @@ pub use wish::Wishes;
 
 use crate::kind;
 use crate::order;
-use crate::section::{Interface, Section};
+use crate::section::{Interface, Network, Section};
 use crate::step::Step;
 
 /// How much a wish says.
@@ -88,6 +89,8 @@ pub struct Losses {
     pub unaddressed: BTreeSet<String>,
     /// Addresses that go: routes that prefer them as source go too (fib_sync_down_addr).
     pub sources: BTreeSet<IpAddr>,
+    /// The networks that links have afterwards which are made anew or are without an address for a moment.
+    pub networks: BTreeSet<(String, Network)>,
     /// Links that start without VLANs of their own: new ones, and ports of another controller.
     pub moved: BTreeSet<String>,
 }

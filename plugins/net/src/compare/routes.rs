@@ -2,6 +2,7 @@
 //! the link that it uses.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
 use super::{Extent, Losses};
 use crate::section::route::{NextHop, RouteKey};
@@ -79,7 +80,10 @@ pub fn steps(
             let summary = format!("remove route {}", summary::route(route));
             let step = Step::new(target(route), Some(object(route.clone())), None, summary);
             steps.push(step.at(path, "null".to_owned(), Some(json(route))));
-        } else if is_lost(route, losses) && comes_back(route, losses) {
+        } else if is_lost(route, losses)
+            && comes_back(route, losses)
+            && is_reachable(route, &have, losses)
+        {
             let summary = format!("keep route {}", summary::route(route));
             steps.push(Step::new(
                 target(route),
@@ -143,6 +147,43 @@ fn comes_back(route: &Route, losses: &Losses) -> bool {
             losses.downed.contains(link)
                 || (losses.gone.contains(link) && !losses.again.contains(link))
         })
+}
+
+/// Whether the routers and the source of a route that goes away with addresses are still there afterwards. Where they are not, the file has
+/// taken away what the route stands on.
+fn is_reachable(route: &Route, have: &[Placed], losses: &Losses) -> bool {
+    let has_source = route.preferred_source.is_none_or(|source| {
+        !losses.sources.contains(&source)
+            || losses
+                .networks
+                .iter()
+                .any(|(_, network)| network.address == source)
+    });
+    let reaches = |way: NextHop| {
+        let (Some(router), Some(link)) = (way.next_hop, way.interface) else {
+            return true;
+        };
+        let is_link_local = matches!(router, IpAddr::V6(router) if router.is_unicast_link_local());
+        let is_bare =
+            losses.gone.contains(&link) || (router.is_ipv4() && losses.unaddressed.contains(&link));
+        let stays = way.onlink == Some(true) || is_link_local || !is_bare;
+        let by_address = losses
+            .networks
+            .iter()
+            .any(|(on, network)| *on == link && network.contains(router));
+        let by_route = |placed: &Placed| {
+            let route = &placed.route;
+            let ways = route.ways(None);
+            route.is_static()
+                && route.prefix > 0
+                && route.destination().contains(router)
+                && ways
+                    .iter()
+                    .all(|way| way.next_hop.is_none() && way.interface.as_ref() == Some(&link))
+        };
+        stays || by_address || have.iter().any(by_route)
+    };
+    has_source && route.ways(None).into_iter().all(reaches)
 }
 
 /// Every route of a section, with the links of its ways written out.
