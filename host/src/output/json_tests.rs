@@ -37,16 +37,12 @@ fn the_shapes_stay() {
         reason: "manual".into(),
         plugins: vec!["net".into()],
     };
-    assert_snapshot!(text(&Query { version: VERSION, plugins: sections() }), @r##"
-    {"version":1,"plugins":{"net":{"interfaces":[]}}}
-    "##);
+    assert_snapshot!(text(&Query { version: VERSION, plugins: sections() }), @r#"{"version":1,"plugins":{"net":{"interfaces":[]}}}"#);
     assert_snapshot!(text(&Diff {
         version: VERSION,
         in_sync: false,
         plugins: vec![PluginPlan { plugin: "net".into(), actions: vec![Step::of(&action).unwrap()] }],
-    }), @r##"
-    {"version":1,"in_sync":false,"plugins":[{"plugin":"net","actions":[{"operation":"modify","target":"interface eth0","summary":"mtu","disruptive":false,"before":{"n":18446744073709551615}}]}]}
-    "##);
+    }), @r#"{"version":1,"in_sync":false,"plugins":[{"plugin":"net","actions":[{"operation":"modify","target":"interface eth0","summary":"mtu","disruptive":false,"before":{"n":18446744073709551615}}]}]}"#);
     assert_snapshot!(text(&Apply {
         version: VERSION,
         result: ApplyResult::RolledBack,
@@ -54,22 +50,14 @@ fn the_shapes_stay() {
         checkpoint: None,
         plugins: vec![PluginOutcome { plugin: "net".into(), outcomes: vec![StepOutcome::from(&outcome)] }],
         failures: Vec::new(),
-    }), @r##"
-    {"version":1,"result":"rolled-back","transaction":"3","plugins":[{"plugin":"net","outcomes":[{"target":"interface eth0","summary":"mtu","failed":{"code":"not-found","message":"interface eth0 is gone","backend":{"name":"ENODEV"}}}]}]}
-    "##);
+    }), @r#"{"version":1,"result":"rolled-back","transaction":"3","plugins":[{"plugin":"net","outcomes":[{"target":"interface eth0","summary":"mtu","failed":{"code":"not-found","message":"interface eth0 is gone","backend":{"name":"ENODEV"}}}]}]}"#);
     assert_snapshot!(text(&Verify {
         version: VERSION,
         in_sync: false,
         plugins: vec![PluginMismatches { plugin: "net".into(), mismatches: vec![Difference::of(&mismatch).unwrap()] }],
-    }), @r##"
-    {"version":1,"in_sync":false,"plugins":[{"plugin":"net","mismatches":[{"path":"/interfaces/0/mtu","want":9000}]}]}
-    "##);
-    assert_snapshot!(text(&CheckpointList { version: VERSION, checkpoints: vec![checkpoint.clone()] }), @r##"
-    {"version":1,"checkpoints":[{"id":"7","created":"2026-01-02T03:04:05Z","reason":"manual","plugins":["net"]}]}
-    "##);
-    assert_snapshot!(text(&CheckpointShow { version: VERSION, checkpoint, plugins: sections() }), @r##"
-    {"version":1,"checkpoint":{"id":"7","created":"2026-01-02T03:04:05Z","reason":"manual","plugins":["net"]},"plugins":{"net":{"interfaces":[]}}}
-    "##);
+    }), @r#"{"version":1,"in_sync":false,"plugins":[{"plugin":"net","mismatches":[{"path":"/interfaces/0/mtu","want":9000}]}]}"#);
+    assert_snapshot!(text(&CheckpointList { version: VERSION, checkpoints: vec![checkpoint.clone()] }), @r#"{"version":1,"checkpoints":[{"id":"7","created":"2026-01-02T03:04:05Z","reason":"manual","plugins":["net"]}]}"#);
+    assert_snapshot!(text(&CheckpointShow { version: VERSION, checkpoint, plugins: sections() }), @r#"{"version":1,"checkpoint":{"id":"7","created":"2026-01-02T03:04:05Z","reason":"manual","plugins":["net"]},"plugins":{"net":{"interfaces":[]}}}"#);
 }
 
 #[test]

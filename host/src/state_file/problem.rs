@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::source::{Source, Span};
 use crate::output::Style;
+use crate::output::color::Paint;
 use crate::output::escape::{escape, escape_char};
 
 /// No more problems than this are shown; the others are counted.
@@ -127,7 +128,7 @@ impl fmt::Display for Problems {
 /// An error without a place. Ends with a line break.
 pub(super) fn render_bare(message: &str, style: Style) -> String {
     let title = Level::ERROR.primary_title(message);
-    renderer(style).render(&[annotate_snippets::Group::with_title(title)]) + "\n"
+    renderer(style).render(&[Group::with_title(title)]) + "\n"
 }
 
 fn renderer(style: Style) -> Renderer {
@@ -143,35 +144,29 @@ fn renderer(style: Style) -> Renderer {
 
 fn render(source: &Source, problem: &Problem, style: Style) -> String {
     let title = Level::ERROR.primary_title(escape(&problem.message).into_owned());
-    let mut group = annotate_snippets::Group::with_title(title);
-    match problem.span {
-        Some(span) => {
-            let at = source.position(span.start);
-            let line = Excerpt::of(source, span, style.width);
-            group = group
-                .element(
-                    Origin::path(escape(&source.name).into_owned())
-                        .line(at.line)
-                        .char_column(at.column),
-                )
-                .element(
-                    Snippet::source(line.text)
-                        .line_start(at.line)
-                        .annotation(AnnotationKind::Primary.span(line.mark.range())),
-                );
-        }
-        None => {
-            let place = match problem.path.as_str() {
-                "" => escape(&source.name).into_owned(),
-                path => format!("{} {}", escape(&source.name), escape(path)),
-            };
-            group = group.element(Origin::path(place));
-        }
+    let mut group = Group::with_title(title);
+    let mut place = escape(&source.name).into_owned();
+    let mut indent = 1;
+    if let Some(span) = problem.span {
+        let at = source.position(span.start);
+        place.push_str(&format!(":{}:{}", at.line, at.column));
+        indent = at.line.to_string().len();
+        let line = Excerpt::of(source, span, style.width);
+        let mark = AnnotationKind::Primary.span(line.mark.range());
+        let snippet = Snippet::source(line.text).line_start(at.line);
+        group = group.element(snippet.annotation(mark));
+    } else if !problem.path.is_empty() {
+        place.push_str(&format!(" {}", escape(&problem.path)));
     }
     if let Some(help) = &problem.help {
         group = group.element(Level::HELP.message(escape(help).into_owned()));
     }
-    renderer(style).render(&[group]) + "\n"
+    // The renderer would count the column in the excerpt; the place is said here instead, below the title.
+    let text = renderer(style).render(&[group]);
+    let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let arrow = style.paint(Paint::Faint, "-->");
+    let space = " ".repeat(indent);
+    format!("{title}\n{space}{arrow} {place}\n{rest}\n")
 }
 
 /// The part of a line around a place, made harmless, and where the place is in it.

@@ -13,8 +13,12 @@ use super::json::{check_range, is_json_number};
 use super::problem::Problem;
 use super::source::Span;
 
-/// No larger YAML is read, in bytes: between two brackets the scanner remembers every token, and a hundred bytes for each.
+/// No larger YAML is read, in bytes: its scanner takes some twenty times as long as JSON.
 pub const LARGEST_YAML: usize = 8 << 20;
+
+/// How many commas and opening brackets a YAML file may have: between two brackets the scanner remembers every token, with some hundred
+/// bytes for each. Blocks, which is how YAML is mostly written, have none.
+const MOST_FLOW: usize = 1 << 19;
 
 /// Reads one YAML document. `None` where there is none, as in a file of comments.
 pub(super) fn parse(text: &str) -> Result<Option<Builder<'_>>, Problem> {
@@ -22,6 +26,17 @@ pub(super) fn parse(text: &str) -> Result<Option<Builder<'_>>, Problem> {
         return Err(Problem::at(
             Span::new(0, 0),
             format!("more than {} MiB of YAML", LARGEST_YAML >> 20),
+        )
+        .help("write a state file this large as JSON"));
+    }
+    let flow = text
+        .bytes()
+        .filter(|byte| matches!(byte, b',' | b'[' | b'{'))
+        .count();
+    if flow > MOST_FLOW {
+        return Err(Problem::at(
+            Span::new(0, 0),
+            format!("more than {MOST_FLOW} commas and brackets in YAML"),
         )
         .help("write a state file this large as JSON"));
     }
@@ -82,11 +97,7 @@ impl<'a> Reader<'a> {
                 self.out.close(self.last.max(start));
                 Ok(())
             }
-            Event::Alias(_) => Err(Problem::at(
-                self.visible(span),
-                "aliases are not supported".to_owned(),
-            )
-            .help("write the value out")),
+            Event::Alias(_) => Err(aliased(self.visible(span))),
             Event::StreamStart
             | Event::StreamEnd
             | Event::DocumentStart(_)
@@ -157,14 +168,16 @@ impl<'a> Reader<'a> {
     fn broken(&mut self, error: &saphyr_parser::ScanError) -> Problem {
         let at = self.place.byte(error.marker().index());
         let span = self.visible(Span::new(at, at));
-        let words = error.info().to_owned();
+        if error.info().contains("unknown anchor") {
+            return aliased(span);
+        }
         let before = self.text[..span.start].trim_start_matches(|c| c != '\n');
         let has_tab = before
             .rsplit('\n')
             .next()
             .is_some_and(|line| line.contains('\t'))
             || self.text[span.start..].starts_with('\t');
-        let problem = Problem::at(span, words);
+        let problem = Problem::at(span, error.info().to_owned());
         if has_tab {
             problem.help("YAML is indented by spaces; a tab cannot be used")
         } else {
@@ -183,6 +196,10 @@ impl<'a> Reader<'a> {
             .map_or(0, char::len_utf8);
         Span::new(span.start, span.start + width)
     }
+}
+
+fn aliased(span: Span) -> Problem {
+    Problem::at(span, "aliases are not supported").help("write the value out")
 }
 
 fn not_a_string(span: Span) -> Problem {

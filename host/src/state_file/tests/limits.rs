@@ -156,9 +156,13 @@ fn a_file_of_tiny_values_stops_at_the_limit() {
 
 #[test]
 fn yaml_larger_than_its_own_limit_says_the_way_out() {
-    let text = "#".repeat(LARGEST_YAML + 1);
-    let error = load_text("a.yaml", &text).unwrap_err().to_string();
-    assert!(error.contains("as JSON"), "{error}");
+    for text in [
+        "#".repeat(LARGEST_YAML + 1),
+        format!("[{}0]", "0,".repeat(1 << 20)),
+    ] {
+        let error = load_text("a.yaml", &text).unwrap_err().to_string();
+        assert!(error.contains("as JSON"), "{error}");
+    }
 }
 
 #[test]

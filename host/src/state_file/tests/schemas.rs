@@ -57,7 +57,6 @@ fn an_unknown_key_is_underlined_and_the_nearest_named() {
     error: unknown key "mut"
      --> state.json:2:34
       |
-     ::: 
     2 | {"interfaces": [{"name": "eth0", "mut": 1500}]}}}
       |                                  ^^^^^
       |
@@ -67,7 +66,6 @@ fn an_unknown_key_is_underlined_and_the_nearest_named() {
     error: unknown key "links"
      --> state.json:2:2
       |
-     ::: 
     2 | {"links": []}}}
       |  ^^^^^^^
       |
@@ -81,7 +79,6 @@ fn a_missing_key_says_what_it_means() {
     error: the key "name" is missing
      --> state.json:3:3
       |
-     ::: 
     3 |   {"mtu": 1500,
       |   ^^^^^^^^^^^^^
       |
@@ -95,7 +92,6 @@ fn a_wrong_type_says_what_is_wanted_and_the_way_out() {
     error: this must be a text, not 5
      --> state.json:2:26
       |
-     ::: 
     2 | {"interfaces": [{"name": 5, "mtu": "1500", "up": "yes", "ports": "eth1"}]} ...
       |                          ^
       |
@@ -104,7 +100,6 @@ fn a_wrong_type_says_what_is_wanted_and_the_way_out() {
     error: this must be an integer, not "1500"
      --> state.json:2:36
       |
-     ::: 
     2 | {"interfaces": [{"name": 5, "mtu": "1500", "up": "yes", "ports": "eth1"}]}}}
       |                                    ^^^^^^
       |
@@ -113,7 +108,6 @@ fn a_wrong_type_says_what_is_wanted_and_the_way_out() {
     error: this must be true or false, not "yes"
      --> state.json:2:50
       |
-     ::: 
     2 | {"interfaces": [{"name": 5, "mtu": "1500", "up": "yes", "ports": "eth1"}]}}}
       |                                                  ^^^^^
       |
@@ -122,7 +116,6 @@ fn a_wrong_type_says_what_is_wanted_and_the_way_out() {
     error: this must be a list, not "eth1"
      --> state.json:2:66
       |
-     ::: 
     2 | {"interfaces": [{"name": 5, "mtu": "1500", "up": "yes", "ports": "eth1"}]}}}
       |                                                                  ^^^^^^
       |
@@ -136,7 +129,6 @@ fn a_value_that_is_none_of_the_valid_ones_lists_them_nearest_first() {
     error: "brigde" is not one of: bridge, bond, vlan, ethernet
      --> state.json:2:39
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "type": "brigde"}, {"name": "b", "type": 5}]}}}
       |                                       ^^^^^^^^
       |
@@ -145,7 +137,6 @@ fn a_value_that_is_none_of_the_valid_ones_lists_them_nearest_first() {
     error: 5 is not one of: "ethernet", "bridge", "bond", "vlan"
      --> state.json:2:72
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "type": "brigde"}, {"name": "b", "type": 5}]}}}
       |                                                                        ^
     "##);
@@ -157,14 +148,12 @@ fn a_number_out_of_range_says_the_range() {
     error: this must be at least 68, not 20
      --> state.json:2:38
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "mtu": 20}, {"name": "b", "mtu": 99999}]}}}
       |                                      ^^
 
     error: this must be at most 65535, not 99999
      --> state.json:2:64
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "mtu": 20}, {"name": "b", "mtu": 99999}]}}}
       |                                                                ^^^^^
     "##);
@@ -176,14 +165,12 @@ fn a_pattern_is_explained_by_its_description() {
     error: this has more than 15 characters
      --> state.json:2:26
       |
-     ::: 
     2 | {"interfaces": [{"name": "a-name-that-is-too-long", "mac": "52-54"}]}}}
       |                          ^^^^^^^^^^^^^^^^^^^^^^^^^
 
     error: "52-54" does not fit: a MAC address, as in 52:54:00:12:34:56
      --> state.json:2:60
       |
-     ::: 
     2 | {"interfaces": [{"name": "a-name-that-is-too-long", "mac": "52-54"}]}}}
       |                                                            ^^^^^^^
     "##);
@@ -195,14 +182,12 @@ fn of_several_forms_the_closest_is_meant() {
     error: the key "secret" is missing
      --> state.json:2:38
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "psk": {"secrett": "x"}}]}}}
       |                                      ^^^^^^^^^^^^^^^^
 
     error: unknown key "secrett"
      --> state.json:2:39
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "psk": {"secrett": "x"}}]}}}
       |                                       ^^^^^^^^^
       |
@@ -212,7 +197,6 @@ fn of_several_forms_the_closest_is_meant() {
     error: this must be an object or a text, not 5
      --> state.json:2:38
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "psk": 5}]}}}
       |                                      ^
       |
@@ -222,14 +206,12 @@ fn of_several_forms_the_closest_is_meant() {
     error: the key "via" is missing
      --> state.json:2:40
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "route": {"kind": "unicast", "vai": "x"}}]}}}
       |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
     error: unknown key "vai"
      --> state.json:2:60
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "route": {"kind": "unicast", "vai": "x"}}]}}}
       |                                                            ^^^^^
       |
@@ -239,7 +221,6 @@ fn of_several_forms_the_closest_is_meant() {
     error: "unicats" is not one of: unicast, blackhole
      --> state.json:2:49
       |
-     ::: 
     2 | {"interfaces": [{"name": "a", "route": {"kind": "unicats"}}]}}}
       |                                                 ^^^^^^^^^
       |
@@ -256,7 +237,6 @@ fn the_place_in_yaml_is_that_of_the_key() {
     error: unknown key "mut"
      --> state.yaml:7:9
       |
-     ::: 
     7 |         mut: 1500
       |         ^^^
       |
@@ -314,7 +294,6 @@ fn words_of_a_plugin_cannot_reach_the_terminal() {
     error: "\u{1b}[2J" does not fit: red \u{1b}[31m\nerror: fake
      --> state.json:2:7
       |
-     ::: 
     2 | {"a": "\u001b[2J"}}}
       |       ^^^^^^^^^^^
     "##);
