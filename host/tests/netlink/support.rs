@@ -62,7 +62,9 @@ impl Space {
 
 impl Drop for Space {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+        let _ = Command::new("ip")
+            .args(["netns", "del", &self.name])
+            .status();
     }
 }
 
@@ -204,5 +206,58 @@ pub fn scope() -> RouteScope {
         tables: Vec::new(),
         protocols: Vec::new(),
         destinations: Vec::new(),
+    }
+}
+
+pub fn rule(family: Family, priority: u32, action: RuleAction) -> Rule {
+    Rule {
+        family,
+        priority: Some(priority),
+        invert: false,
+        source: None,
+        destination: None,
+        input_link: None,
+        output_link: None,
+        firewall_mark: None,
+        firewall_mask: None,
+        tos: 0,
+        ip_protocol: None,
+        source_ports: None,
+        destination_ports: None,
+        user_ids: None,
+        l3mdev: false,
+        suppress_prefix_length: None,
+        action,
+        protocol: 4,
+    }
+}
+
+pub fn neighbour(link: &str, address: &str, mac: Option<&str>, proxy: bool) -> Neighbour {
+    Neighbour {
+        link: link.into(),
+        address: address.into(),
+        mac: mac.map(str::to_owned),
+        state: NeighbourState::Permanent,
+        proxy,
+        router: false,
+    }
+}
+
+pub fn none_vxlan(id: u32) -> Vxlan {
+    Vxlan {
+        id,
+        parent: None,
+        local: None,
+        remote: None,
+        port: None,
+        ttl: None,
+        tos: None,
+        learning: None,
+        ageing: None,
+        limit: None,
+        proxy: None,
+        route_short_circuit: None,
+        collect_metadata: None,
+        udp_checksum: None,
     }
 }

@@ -40,7 +40,9 @@ fn header(body: &[u8]) -> Result<(&[u8; IFINFOMSG], &[u8]), Fault> {
 
 fn fill(body: &[u8]) -> Result<Decoded, Fault> {
     let (header, rest) = header(body)?;
-    let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let word = |at: usize| {
+        u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
     let hardware = u16::from_ne_bytes([header[2], header[3]]);
     let flags = word(8);
     let mut decoded = Decoded {
@@ -78,7 +80,9 @@ fn fill(body: &[u8]) -> Result<Decoded, Fault> {
     for item in attributes(rest) {
         let item = item?;
         match item.kind {
-            ifla::IFNAME => link.name = item.text().map_err(|f| f.within("IFLA_IFNAME"))?.to_owned(),
+            ifla::IFNAME => {
+                link.name = item.text().map_err(|f| f.within("IFLA_IFNAME"))?.to_owned()
+            }
             ifla::MTU => link.mtu = item.u32()?,
             ifla::ADDRESS if has_mac => link.mac = Some(mac(item.value)),
             ifla::PERM_ADDRESS if has_mac => link.permanent_mac = Some(mac(item.value)),
