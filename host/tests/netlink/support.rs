@@ -261,3 +261,44 @@ pub fn none_vxlan(id: u32) -> Vxlan {
         udp_checksum: None,
     }
 }
+
+pub fn no_tunnel() -> Tunnel {
+    Tunnel {
+        parent: None,
+        local: None,
+        remote: None,
+        ttl: None,
+        tos: None,
+        input_key: None,
+        output_key: None,
+        path_mtu_discovery: None,
+        encapsulation_limit: None,
+        flow_label: None,
+    }
+}
+
+pub fn no_bond() -> Bond {
+    Bond {
+        mode: None,
+        miimon: None,
+        up_delay: None,
+        down_delay: None,
+        arp_interval: None,
+        arp_targets: Vec::new(),
+        arp_validate: None,
+        primary: None,
+        primary_reselect: None,
+        fail_over_mac: None,
+        hash_policy: None,
+        lacp_rate: None,
+        ad_select: None,
+        ad_actor_system_priority: None,
+        all_ports_active: None,
+        min_links: None,
+        peer_notifications: None,
+        resend_igmp: None,
+        packets_per_port: None,
+        learning_packet_interval: None,
+        dynamic_load_balancing: None,
+    }
+}

@@ -18,6 +18,8 @@ mod describe;
 mod errno;
 mod events;
 mod execute;
+#[cfg(test)]
+mod hostile;
 mod ip;
 mod kernel;
 mod link;
