@@ -62,7 +62,9 @@ impl Space {
 
 impl Drop for Space {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+        let _ = Command::new("ip")
+            .args(["netns", "del", &self.name])
+            .status();
     }
 }
 
@@ -204,5 +206,99 @@ pub fn scope() -> RouteScope {
         tables: Vec::new(),
         protocols: Vec::new(),
         destinations: Vec::new(),
+    }
+}
+
+pub fn rule(family: Family, priority: u32, action: RuleAction) -> Rule {
+    Rule {
+        family,
+        priority: Some(priority),
+        invert: false,
+        source: None,
+        destination: None,
+        input_link: None,
+        output_link: None,
+        firewall_mark: None,
+        firewall_mask: None,
+        tos: 0,
+        ip_protocol: None,
+        source_ports: None,
+        destination_ports: None,
+        user_ids: None,
+        l3mdev: false,
+        suppress_prefix_length: None,
+        action,
+        protocol: 4,
+    }
+}
+
+pub fn neighbour(link: &str, address: &str, mac: Option<&str>, proxy: bool) -> Neighbour {
+    Neighbour {
+        link: link.into(),
+        address: address.into(),
+        mac: mac.map(str::to_owned),
+        state: NeighbourState::Permanent,
+        proxy,
+        router: false,
+    }
+}
+
+pub fn none_vxlan(id: u32) -> Vxlan {
+    Vxlan {
+        id,
+        parent: None,
+        local: None,
+        remote: None,
+        port: None,
+        ttl: None,
+        tos: None,
+        learning: None,
+        ageing: None,
+        limit: None,
+        proxy: None,
+        route_short_circuit: None,
+        collect_metadata: None,
+        udp_checksum: None,
+    }
+}
+
+pub fn no_tunnel() -> Tunnel {
+    Tunnel {
+        parent: None,
+        local: None,
+        remote: None,
+        ttl: None,
+        tos: None,
+        input_key: None,
+        output_key: None,
+        path_mtu_discovery: None,
+        encapsulation_limit: None,
+        flow_label: None,
+    }
+}
+
+pub fn no_bond() -> Bond {
+    Bond {
+        mode: None,
+        miimon: None,
+        up_delay: None,
+        down_delay: None,
+        arp_interval: None,
+        arp_targets: Vec::new(),
+        arp_validate: None,
+        primary: None,
+        primary_reselect: None,
+        fail_over_mac: None,
+        hash_policy: None,
+        lacp_rate: None,
+        ad_select: None,
+        ad_actor_system_priority: None,
+        all_ports_active: None,
+        min_links: None,
+        peer_notifications: None,
+        resend_igmp: None,
+        packets_per_port: None,
+        learning_packet_interval: None,
+        dynamic_load_balancing: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Addresses of links (linux/if_addr.h).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::OnceLock;
 
 use super::attribute::{Fault, attributes};
 use super::errno::invalid;
@@ -29,6 +30,10 @@ const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 /// An address that privacy extensions made (RFC 8981).
 const IFA_F_TEMPORARY: u32 = 0x01;
 
+/// IFAPROT_KERNEL_LO, _RA and _LL.
+const KERNEL_FIRST: u8 = 1;
+const KERNEL_LAST: u8 = 3;
+
 const SCOPE_LINK: u8 = 253;
 const SCOPE_HOST: u8 = 254;
 const FOREVER: u32 = u32::MAX;
@@ -53,10 +58,7 @@ pub fn decode(
     inner(body, name).map_err(|fault| fault.within("RTM_NEWADDR"))
 }
 
-fn inner(
-    body: &[u8],
-    name: impl FnOnce(u32) -> Option<String>,
-) -> Result<Option<Address>, Fault> {
+fn inner(body: &[u8], name: impl FnOnce(u32) -> Option<String>) -> Result<Option<Address>, Fault> {
     let (header, rest) = body
         .split_first_chunk::<8>()
         .ok_or_else(|| Fault::new("shorter than struct ifaddrmsg"))?;
@@ -97,15 +99,15 @@ fn inner(
         .or(address)
         .ok_or_else(|| Fault::new("has neither IFA_LOCAL nor IFA_ADDRESS"))?;
     let peer = address.filter(|other| *other != own);
-    let link_local = matches!(own, IpAddr::V6(v6) if v6.is_unicast_link_local());
-    // Since 6.0 the kernel says who made an address (IFAPROT_KERNEL_*, 1 to 3); before, IPv6 tells by lifetimes and link-local scope.
-    let kernel_made = matches!(protocol, 1..=3)
-        || flags & IFA_F_TEMPORARY != 0 && family == ip::AF_INET6
-        || protocol == 0
-            && family == ip::AF_INET6
-            && (flags & IFA_F_PERMANENT == 0 && flags & (IFA_F_NOPREFIXROUTE | IFA_F_MANAGETEMPADDR) == 0
-                || link_local && length == 64 && flags & IFA_F_PERMANENT != 0
-                || own.is_loopback() && length == 128);
+    let temporary = family == ip::AF_INET6 && flags & IFA_F_TEMPORARY != 0;
+    let kernel_made = match protocol {
+        KERNEL_FIRST..=KERNEL_LAST => true,
+        _ => {
+            temporary
+                || loopback(own, length)
+                || !says_who_made() && looks_kernel_made(own, length, flags)
+        }
+    };
     Ok(Some(Address {
         link,
         address: own.to_string(),
@@ -121,6 +123,38 @@ fn inner(
         tentative: flags & IFA_F_TENTATIVE != 0,
         duplicate: flags & IFA_F_DADFAILED != 0,
     }))
+}
+
+/// The addresses that the loopback gets by itself.
+fn loopback(own: IpAddr, length: u8) -> bool {
+    match own {
+        IpAddr::V4(v4) => v4 == Ipv4Addr::LOCALHOST && length == 8,
+        IpAddr::V6(v6) => v6.is_loopback() && length == 128,
+    }
+}
+
+/// Whether this kernel says who made an address: since 5.18.
+fn says_who_made() -> bool {
+    static SAYS: OnceLock<bool> = OnceLock::new();
+    *SAYS.get_or_init(|| {
+        let uname = rustix::system::uname();
+        let release = uname.release().to_string_lossy();
+        let mut numbers = release
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|number| number.parse().unwrap_or(0u32));
+        (numbers.next(), numbers.next()) >= (Some(5), Some(18))
+    })
+}
+
+/// On older kernels: link-local by stateless configuration, or with a lifetime and a prefix route as from a router advertisement.
+fn looks_kernel_made(own: IpAddr, length: u8, flags: u32) -> bool {
+    let IpAddr::V6(own) = own else {
+        return false;
+    };
+    match flags & IFA_F_PERMANENT {
+        0 => flags & (IFA_F_NOPREFIXROUTE | IFA_F_MANAGETEMPADDR) == 0,
+        _ => own.is_unicast_link_local() && length == 64,
+    }
 }
 
 /// The scope that ip-address(8) gives an address by itself.
@@ -145,7 +179,9 @@ fn start(kind: u16, flags: u16, address: &Address, index: u32) -> Result<Message
         Some(text) => ip::parse(text, "peer")?,
     };
     if other.is_ipv4() != own.is_ipv4() {
-        return Err(invalid(format!("peer {other} and address {own} differ in IP version")));
+        return Err(invalid(format!(
+            "peer {other} and address {own} differ in IP version"
+        )));
     }
     message.ip(IFA_ADDRESS, other);
     Ok(message)
@@ -162,7 +198,9 @@ pub fn put(address: &Address, index: u32) -> Result<Message, Failure> {
     }
     if let Some(label) = &address.label {
         if label.is_empty() || label.len() > 15 || label.contains('\0') {
-            return Err(invalid(format!("label {label:?} does not have 1 to 15 bytes")));
+            return Err(invalid(format!(
+                "label {label:?} does not have 1 to 15 bytes"
+            )));
         }
         message.text(IFA_LABEL, label);
     }

@@ -31,16 +31,28 @@ pub fn describe(request: &Request) -> String {
         },
         Request::DeleteLink(name) => format!("delete link {name:?}"),
         Request::AddAlternativeName(name) => {
-            format!("give link {:?} the alternative name {:?}", name.link, name.name)
+            format!(
+                "give link {:?} the alternative name {:?}",
+                name.link, name.name
+            )
         }
         Request::DeleteAlternativeName(name) => {
-            format!("take the alternative name {:?} from link {:?}", name.name, name.link)
+            format!(
+                "take the alternative name {:?} from link {:?}",
+                name.name, name.link
+            )
         }
         Request::PutAddress(a) => {
-            format!("put address {}/{} on link {:?}", a.address, a.prefix_length, a.link)
+            format!(
+                "put address {}/{} on link {:?}",
+                a.address, a.prefix_length, a.link
+            )
         }
         Request::DeleteAddress(a) => {
-            format!("delete address {}/{} of link {:?}", a.address, a.prefix_length, a.link)
+            format!(
+                "delete address {}/{} of link {:?}",
+                a.address, a.prefix_length, a.link
+            )
         }
         Request::AddRoute(r) => format!("add route {}", route(r)),
         Request::PutRoute(r) => format!("put route {}", route(r)),
@@ -55,7 +67,10 @@ pub fn describe(request: &Request) -> String {
             format!("put VLANs {} to {} on link {:?}", v.first, v.last, v.link)
         }
         Request::DeleteBridgeVlan(v) => {
-            format!("delete VLANs {} to {} of link {:?}", v.first, v.last, v.link)
+            format!(
+                "delete VLANs {} to {} of link {:?}",
+                v.first, v.last, v.link
+            )
         }
     }
 }

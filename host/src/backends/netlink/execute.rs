@@ -17,9 +17,9 @@ use super::message::Message;
 use super::resolve::{Known, Names, free_indices};
 use super::route::Verb;
 use super::socket::{Channel, Trouble};
-use super::{Netlink, address, route};
+use super::{Netlink, address, neighbour, route, rule, tun, vlan, wireguard};
 use crate::contract::netlink::{
-    ControllerChange, Kind, LinkChange, LinkSpec, Request,
+    ControllerChange, Kind, LinkChange, LinkSpec, Request, Tun, Wireguard,
 };
 use crate::contract::types::{Failure, FailureCode};
 
@@ -36,8 +36,8 @@ fn work(message: &Message) -> usize {
 struct Creation {
     request: usize,
     index: u32,
-    /// The place of the creating message in the queue.
-    place: usize,
+    /// The place of the creating message in the queue; none for what ioctl(2) has made already.
+    place: Option<usize>,
 }
 
 pub struct Pipeline<'a> {
@@ -69,7 +69,11 @@ fn names_of<'a>(request: &'a Request, name: &mut dyn FnMut(&'a str)) {
             name(parent);
         }
         match kind {
-            Kind::Bond(bond) => bond.primary.iter().filter(|p| !p.is_empty()).for_each(|p| name(p)),
+            Kind::Bond(bond) => bond
+                .primary
+                .iter()
+                .filter(|p| !p.is_empty())
+                .for_each(|p| name(p)),
             Kind::Veth(veth) => veth.peer.iter().for_each(|p| name(p)),
             _ => {}
         }
@@ -86,7 +90,9 @@ fn names_of<'a>(request: &'a Request, name: &mut dyn FnMut(&'a str)) {
             attach(&change.settings.controller, name);
         }
         Request::DeleteLink(link) => name(link),
-        Request::AddAlternativeName(pair) | Request::DeleteAlternativeName(pair) => name(&pair.link),
+        Request::AddAlternativeName(pair) | Request::DeleteAlternativeName(pair) => {
+            name(&pair.link)
+        }
         Request::PutAddress(address) | Request::DeleteAddress(address) => name(&address.link),
         Request::AddRoute(route) | Request::PutRoute(route) | Request::DeleteRoute(route) => {
             for hop in &route.next_hops {
@@ -125,7 +131,9 @@ impl<'a> Pipeline<'a> {
         }
         let mut names = Names::default();
         let hint = netlink.0.next_index.load(Ordering::Relaxed);
-        names.learn(channel, &wanted, indices > 0 && hint == 0).await?;
+        names
+            .learn(channel, &wanted, indices > 0 && hint == 0)
+            .await?;
         let start = hint.max(names.largest.saturating_add(1));
         let asked: Vec<u32> = requests
             .iter()
@@ -138,7 +146,10 @@ impl<'a> Pipeline<'a> {
         free.retain(|index| !asked.contains(index));
         free.truncate(indices);
         if let Some(last) = free.last() {
-            netlink.0.next_index.store(last.saturating_add(1), Ordering::Relaxed);
+            netlink
+                .0
+                .next_index
+                .store(last.saturating_add(1), Ordering::Relaxed);
         }
         free.reverse();
         Ok(Self {
@@ -199,11 +210,19 @@ impl<'a> Pipeline<'a> {
             }
             Request::AddAlternativeName(pair) => {
                 let index = self.index(position, &pair.link)?;
-                vec![alternative_names(RTM_NEWLINKPROP, index, std::slice::from_ref(&pair.name))?]
+                vec![alternative_names(
+                    RTM_NEWLINKPROP,
+                    index,
+                    std::slice::from_ref(&pair.name),
+                )?]
             }
             Request::DeleteAlternativeName(pair) => {
                 let index = self.index(position, &pair.link)?;
-                vec![alternative_names(RTM_DELLINKPROP, index, std::slice::from_ref(&pair.name))?]
+                vec![alternative_names(
+                    RTM_DELLINKPROP,
+                    index,
+                    std::slice::from_ref(&pair.name),
+                )?]
             }
             Request::PutAddress(one) => {
                 vec![address::put(one, self.index(position, &one.link)?)?]
@@ -212,20 +231,33 @@ impl<'a> Pipeline<'a> {
                 vec![address::delete(one, self.index(position, &one.link)?)?]
             }
             Request::AddRoute(one) => {
-                vec![route::encode(one, Verb::Add, &|name| self.index(position, name))?]
+                vec![route::encode(one, Verb::Add, &|name| {
+                    self.index(position, name)
+                })?]
             }
             Request::PutRoute(one) => {
-                vec![route::encode(one, Verb::Put, &|name| self.index(position, name))?]
+                vec![route::encode(one, Verb::Put, &|name| {
+                    self.index(position, name)
+                })?]
             }
             Request::DeleteRoute(one) => {
-                vec![route::encode(one, Verb::Delete, &|name| self.index(position, name))?]
+                vec![route::encode(one, Verb::Delete, &|name| {
+                    self.index(position, name)
+                })?]
             }
-            other => {
-                return Err(Stop::Request(Failure {
-                    code: FailureCode::Unsupported,
-                    message: describe(other),
-                    backend: None,
-                }));
+            Request::AddRule(one) => vec![rule::encode(one, true)?],
+            Request::DeleteRule(one) => vec![rule::encode(one, false)?],
+            Request::PutNeighbour(one) => {
+                vec![neighbour::put(one, self.index(position, &one.link)?)?]
+            }
+            Request::DeleteNeighbour(one) => {
+                vec![neighbour::delete(one, self.index(position, &one.link)?)?]
+            }
+            Request::PutBridgeVlan(one) => {
+                vec![vlan::encode(one, self.index(position, &one.link)?, true)?]
+            }
+            Request::DeleteBridgeVlan(one) => {
+                vec![vlan::encode(one, self.index(position, &one.link)?, false)?]
             }
         };
         self.push(position, messages);
@@ -255,6 +287,9 @@ impl<'a> Pipeline<'a> {
             let learnt = self.names.learn(self.channel, &made, false).await;
             learnt.map_err(|trouble| Stop::Batch(trouble.failure("look links up again")))?;
         }
+        if let Kind::Tun(tun) = &spec.kind {
+            return self.create_tun(position, spec, tun).await;
+        }
         let mut fresh = || self.free.pop().unwrap_or(0);
         let index = spec.index.unwrap_or_else(&mut fresh);
         let peer_index = match made.len() {
@@ -265,7 +300,7 @@ impl<'a> Pipeline<'a> {
         self.creations.push(Creation {
             request: position,
             index,
-            place: self.queue.len(),
+            place: Some(self.queue.len()),
         });
         self.push(position, messages);
         for (name, index) in made.into_iter().zip([index, peer_index]) {
@@ -278,6 +313,80 @@ impl<'a> Pipeline<'a> {
                 stale: true,
             });
         }
+        match &spec.kind {
+            Kind::Wireguard(wireguard) if wireguard::says_anything(wireguard) => {
+                self.flush().await.map_err(Stop::Batch)?;
+                if self.answers[position].is_err() {
+                    return Ok(());
+                }
+                self.set_wireguard(position, index, wireguard).await?;
+                if self.answers[position].is_err() {
+                    self.names.known.remove(&spec.name);
+                    let undo = [Message::new(RTM_DELLINK, 0, &ifinfomsg(index, 0, 0))];
+                    let undone = self.channel.change(&undo, work).await;
+                    undone.map_err(|(_, trouble)| {
+                        Stop::Batch(trouble.failure("take a half-made link back"))
+                    })?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets what goes over generic netlink; what is queued must have been flushed.
+    async fn set_wireguard(
+        &mut self,
+        position: usize,
+        index: u32,
+        settings: &Wireguard,
+    ) -> Result<(), Stop> {
+        let shared = &self.netlink.0;
+        let mut generic = shared.generic.lock().await;
+        let what = describe(&self.requests[position]);
+        let done = wireguard::write(&mut generic, &shared.secrets, index, settings, &what).await;
+        if let Err(failure) = done {
+            self.answers[position] = Err(failure);
+        }
+        Ok(())
+    }
+
+    /// A TUN or TAP device: made by ioctl(2), finished over rtnetlink.
+    async fn create_tun(
+        &mut self,
+        position: usize,
+        spec: &'a LinkSpec,
+        settings: &Tun,
+    ) -> Result<(), Stop> {
+        self.flush().await.map_err(Stop::Batch)?;
+        link::check_name(&spec.name)?;
+        if self.names.known.contains_key(&spec.name) {
+            return Err(Stop::Request(Failure {
+                code: FailureCode::Exists,
+                message: format!("{}: exists already", describe(&self.requests[position])),
+                backend: None,
+            }));
+        }
+        let index = spec.index.or_else(|| self.free.pop()).unwrap_or(0);
+        // Checked before anything is made.
+        let messages = link::finish_tun(spec, index, &|name| self.index(position, name))?;
+        tun::create(&self.netlink.0.namespace, &spec.name, index, settings)?;
+        self.creations.push(Creation {
+            request: position,
+            index,
+            place: None,
+        });
+        self.push(position, messages);
+        self.names.known.insert(
+            spec.name.clone(),
+            Known {
+                index,
+                up: spec.settings.up == Some(true),
+                kind: spec.kind.clone(),
+                data: Vec::new(),
+                stale: true,
+            },
+        );
         Ok(())
     }
 
@@ -306,16 +415,31 @@ impl<'a> Pipeline<'a> {
             up: known.up,
             data: &known.data,
         };
-        let messages = link::change(change, &target, needs_down, &|name| self.index(position, name))?;
+        let messages = link::change(change, &target, needs_down, &|name| {
+            self.index(position, name)
+        })?;
+        let index = target.index;
         self.push(position, messages);
-        let known = self.names.known.get_mut(name).expect("was there just now");
+        if let Some(Kind::Wireguard(wireguard)) = &change.kind {
+            self.flush().await.map_err(Stop::Batch)?;
+            if self.answers[position].is_ok() {
+                self.set_wireguard(position, index, wireguard).await?;
+            }
+        }
+        let known = self
+            .names
+            .known
+            .get_mut(name)
+            .ok_or_else(|| no_link(name))?;
         known.up = change.settings.up.unwrap_or(known.up);
         known.stale |= change.kind.is_some();
         if let Some(new) = change.new_name.as_deref().filter(|new| *new != name) {
             self.flush().await.map_err(Stop::Batch)?;
             if self.answers[position].is_ok() {
                 let known = self.names.known.remove(name);
-                self.names.known.extend(known.map(|known| (new.to_owned(), known)));
+                self.names
+                    .known
+                    .extend(known.map(|known| (new.to_owned(), known)));
             }
         }
         Ok(())
@@ -346,8 +470,13 @@ impl<'a> Pipeline<'a> {
         self.owners.clear();
         let mut undo = Vec::new();
         for creation in creations {
-            if self.answers[creation.request].is_err() && answers[creation.place].is_ok() {
-                undo.push(Message::new(RTM_DELLINK, 0, &ifinfomsg(creation.index, 0, 0)));
+            let made = creation.place.is_none_or(|place| answers[place].is_ok());
+            if self.answers[creation.request].is_err() && made {
+                undo.push(Message::new(
+                    RTM_DELLINK,
+                    0,
+                    &ifinfomsg(creation.index, 0, 0),
+                ));
                 self.orphan(&creation, &uses);
             }
         }
@@ -364,7 +493,10 @@ impl<'a> Pipeline<'a> {
             return;
         };
         for (position, index) in uses {
-            if *index == creation.index && *position > creation.request && self.answers[*position].is_ok() {
+            if *index == creation.index
+                && *position > creation.request
+                && self.answers[*position].is_ok()
+            {
                 self.answers[*position] = Err(no_link(&spec.name));
             }
         }
@@ -388,23 +520,33 @@ impl From<Failure> for Stop {
 
 /// A kind cannot change, and neither can what identifies some kinds; the kernel would ignore that silently.
 fn check_kind(name: &str, present: &Kind, wanted: &Kind) -> Result<(), Failure> {
-    let refuse = |what: String| Err(invalid(format!("link {name:?}: {what}; delete it and create it anew")));
+    let refuse = |what: String| {
+        Err(invalid(format!(
+            "link {name:?}: {what}; delete it and create it anew"
+        )))
+    };
     if std::mem::discriminant(present) != std::mem::discriminant(wanted) {
         let word = |kind| link::word(kind).unwrap_or("ethernet").to_owned();
-        return refuse(format!("its kind is {}, and cannot become {}", word(present), word(wanted)));
+        return refuse(format!(
+            "its kind is {}, and cannot become {}",
+            word(present),
+            word(wanted)
+        ));
     }
     match (present, wanted) {
-        (Kind::Vlan(old), Kind::Vlan(new)) if old.id != new.id => {
-            refuse(format!("its VLAN is {}, and cannot become {}", old.id, new.id))
-        }
+        (Kind::Vlan(old), Kind::Vlan(new)) if old.id != new.id => refuse(format!(
+            "its VLAN is {}, and cannot become {}",
+            old.id, new.id
+        )),
         (Kind::Vlan(old), Kind::Vlan(new))
             if new.protocol.is_some() && new.protocol != old.protocol =>
         {
             refuse("its VLAN protocol cannot change".to_owned())
         }
-        (Kind::Vrf(old), Kind::Vrf(new)) if old.table != new.table => {
-            refuse(format!("its table is {}, and cannot become {}", old.table, new.table))
-        }
+        (Kind::Vrf(old), Kind::Vrf(new)) if old.table != new.table => refuse(format!(
+            "its table is {}, and cannot become {}",
+            old.table, new.table
+        )),
         (Kind::Tun(old), Kind::Tun(new)) if old.mode != new.mode => {
             refuse("its mode cannot change".to_owned())
         }
@@ -416,4 +558,3 @@ fn check_kind(name: &str, present: &Kind, wanted: &Kind) -> Result<(), Failure> 
 pub fn nothing_tried(requests: &[Request], failure: &Failure) -> Vec<Result<(), Failure>> {
     requests.iter().map(|_| Err(failure.clone())).collect()
 }
-

@@ -33,7 +33,9 @@ pub fn unspecified(family: u8) -> Result<IpAddr, Fault> {
     match family {
         AF_INET => Ok(Ipv4Addr::UNSPECIFIED.into()),
         AF_INET6 => Ok(Ipv6Addr::UNSPECIFIED.into()),
-        other => Err(Fault::new(format!("address family {other} is not an IP version"))),
+        other => Err(Fault::new(format!(
+            "address family {other} is not an IP version"
+        ))),
     }
 }
 
@@ -70,7 +72,9 @@ pub fn check_length(address: IpAddr, length: u8, field: &str) -> Result<(), Fail
     let most = if address.is_ipv4() { 32 } else { 128 };
     match length <= most {
         true => Ok(()),
-        false => Err(invalid(format!("{field} {address}/{length}: the length is at most {most}"))),
+        false => Err(invalid(format!(
+            "{field} {address}/{length}: the length is at most {most}"
+        ))),
     }
 }
 

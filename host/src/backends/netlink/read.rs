@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use rustix::io::Errno;
+
 use super::link::{self, Decoded, RTM_NEWLINK, ifla};
 use super::resolve::{self, Key, MANY, dump_request};
 use super::socket::{Channel, Trouble};
-use super::{Netlink, address, ip, route};
-use crate::contract::netlink::{Address, Link, LinkSelector, Route, RouteScope};
+use super::{Netlink, address, ip, neighbour, route, rule, vlan};
+use crate::contract::netlink::{
+    Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Route, RouteScope, Rule,
+};
 use crate::contract::types::Failure;
 
 /// Up to this many links, tables or protocols the kernel is asked for each; above it dumps once and the host filters.
@@ -52,7 +56,9 @@ pub async fn links(
 async fn everything(netlink: &Netlink, channel: &mut Channel) -> Result<Vec<Decoded>, Trouble> {
     let found = resolve::all(channel).await?;
     let largest = found.iter().map(|d| d.link.index).max().unwrap_or(0);
-    netlink.0.next_index
+    netlink
+        .0
+        .next_index
         .fetch_max(largest.saturating_add(1), Ordering::Relaxed);
     Ok(found)
 }
@@ -99,7 +105,9 @@ async fn chosen(
     let one_dump = !parents.is_empty()
         || keys.len() > MANY
         || kinds.len() + controllers.len() > FEW
-        || kinds.iter().any(|word| matches!(*word, "ethernet" | "loopback"));
+        || kinds
+            .iter()
+            .any(|word| matches!(*word, "ethernet" | "loopback"));
     if one_dump {
         let all = everything(netlink, channel).await?;
         return Ok(filter(all, &keys, &kinds, &controllers, &parents));
@@ -115,7 +123,10 @@ async fn chosen(
     }
     for name in controllers {
         let mut index = None;
-        resolve::ask(channel, &[Key::Name(name)], |_, d| index = Some(d.link.index)).await?;
+        resolve::ask(channel, &[Key::Name(name)], |_, d| {
+            index = Some(d.link.index)
+        })
+        .await?;
         if let Some(index) = index {
             let mut request = dump_request();
             request.u32(ifla::MASTER, index);
@@ -181,7 +192,10 @@ fn filter(
                 _ => "ethernet",
             });
             names.contains(d.link.name.as_str())
-                || d.link.alternative_names.iter().any(|n| names.contains(n.as_str()))
+                || d.link
+                    .alternative_names
+                    .iter()
+                    .any(|n| names.contains(n.as_str()))
                 || numbers.contains(&d.link.index)
                 || kinds.contains(&word)
                 || controllers.contains(&d.controller)
@@ -273,8 +287,7 @@ pub async fn routes(channel: &mut Channel, scope: &RouteScope) -> Result<Vec<Rou
             Ok(dumped) => found.extend(dumped),
             // A table that has no route yet does not exist.
             Err(Trouble::Refused(refusal))
-                if filter.table.is_some()
-                    && refusal.errno == rustix::io::Errno::NOENT.raw_os_error() => {}
+                if filter.table.is_some() && refusal.errno == Errno::NOENT.raw_os_error() => {}
             Err(trouble) => return Err(trouble.failure(what)),
         }
     }
@@ -282,9 +295,14 @@ pub async fn routes(channel: &mut Channel, scope: &RouteScope) -> Result<Vec<Rou
     indices.sort_unstable();
     indices.dedup();
     indices.retain(|index| *index != 0);
-    let names = names_for(channel, &indices).await.map_err(|t| t.failure(what))?;
+    let names = names_for(channel, &indices)
+        .await
+        .map_err(|t| t.failure(what))?;
     let name = |index: u32| names.get(&index).map(String::as_str);
-    Ok(found.into_iter().map(|d| route::attach_names(d, name)).collect())
+    Ok(found
+        .into_iter()
+        .map(|d| route::attach_names(d, name))
+        .collect())
 }
 
 /// The dumps to ask for: one for each family and, when they are few, for each table, protocol or link.
@@ -293,7 +311,10 @@ fn filters(families: &[u8], wanted: &route::Wanted) -> Vec<route::Filter> {
         .iter()
         .filter(|family| {
             wanted.destinations.is_empty()
-                || wanted.destinations.iter().any(|(ip, _)| ip::family(*ip) == **family)
+                || wanted
+                    .destinations
+                    .iter()
+                    .any(|(ip, _)| ip::family(*ip) == **family)
         })
         .map(|family| route::Filter {
             family: *family,
@@ -322,14 +343,93 @@ fn filters(families: &[u8], wanted: &route::Wanted) -> Vec<route::Filter> {
     let mut tables = wanted.tables.clone();
     tables.sort_unstable();
     tables.dedup();
-    each(&mut all, &tables, |filter, table| filter.table = Some(table));
+    each(&mut all, &tables, |filter, table| {
+        filter.table = Some(table)
+    });
     let mut protocols = wanted.protocols.clone();
     protocols.sort_unstable();
     protocols.dedup();
-    each(&mut all, &protocols, |filter, protocol| filter.protocol = Some(protocol));
+    each(&mut all, &protocols, |filter, protocol| {
+        filter.protocol = Some(protocol)
+    });
     // The kernel matches a route if any of its hops leaves by the link: with several links it would come several times.
     if let [index] = wanted.links[..] {
-        each(&mut all, &[index], |filter, index| filter.link = Some(index));
+        each(&mut all, &[index], |filter, index| {
+            filter.link = Some(index)
+        });
     }
     all
+}
+
+/// Routing rules of these families, or of both.
+pub async fn rules(channel: &mut Channel, families: &[Family]) -> Result<Vec<Rule>, Trouble> {
+    let mut found = Vec::new();
+    for family in ip::families(families) {
+        let dumped = channel
+            .dump(&rule::dump(family), |message, list| {
+                if message.kind == rule::RTM_NEWRULE {
+                    list.extend(rule::decode(message.body)?);
+                }
+                Ok(())
+            })
+            .await;
+        match dumped {
+            Ok(dumped) => found.extend(dumped),
+            // A kernel without IPv6, or without rules for it, has none.
+            Err(Trouble::Refused(refusal))
+                if [Errno::OPNOTSUPP, Errno::AFNOSUPPORT]
+                    .iter()
+                    .any(|errno| errno.raw_os_error() == refusal.errno) => {}
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(found)
+}
+
+/// Entries of the neighbour tables on these links, or on all; proxy entries as well.
+pub async fn neighbours(
+    channel: &mut Channel,
+    links: &[String],
+) -> Result<Vec<Neighbour>, Trouble> {
+    let names = named(channel, links).await?;
+    let mut indices = vec![None];
+    if !links.is_empty() && names.len() <= FEW {
+        indices = names.keys().copied().map(Some).collect();
+    }
+    let mut requests = Vec::new();
+    for family in [ip::AF_INET, ip::AF_INET6] {
+        requests.extend(
+            indices
+                .iter()
+                .map(|index| neighbour::dump(family, *index, false)),
+        );
+        requests.push(neighbour::dump(family, None, true));
+    }
+    let mut found = Vec::new();
+    for request in requests {
+        let dumped = channel.dump(&request, |message, list| {
+            if message.kind == neighbour::RTM_NEWNEIGH {
+                list.extend(neighbour::decode(message.body, |i| names.get(&i).cloned())?);
+            }
+            Ok(())
+        });
+        found.extend(dumped.await?);
+    }
+    Ok(found)
+}
+
+/// VLANs on these bridges and ports, or on all.
+pub async fn bridge_vlans(
+    channel: &mut Channel,
+    links: &[String],
+) -> Result<Vec<BridgeVlan>, Trouble> {
+    let names = named(channel, links).await?;
+    let request = vlan::dump();
+    let dump = channel.dump(&request, |message, found| {
+        if message.kind == RTM_NEWLINK {
+            vlan::decode(message.body, |i| names.get(&i).cloned(), found)?;
+        }
+        Ok(())
+    });
+    dump.await
 }

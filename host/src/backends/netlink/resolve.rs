@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::attribute::Fault;
-use super::link::{self, Decoded, RTM_GETLINK, RTM_NEWLINK, RTEXT_FILTER_SKIP_STATS, ifinfomsg, ifla};
+use super::link::{
+    self, Decoded, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK, ifinfomsg, ifla,
+};
 use super::message::Message;
 use super::socket::{Channel, Received, Refusal, Trouble};
 use crate::contract::netlink::Kind;
@@ -72,7 +74,10 @@ pub async fn ask(
                 found(position, link::decode(message.body)?);
             }
             Ok(message) => {
-                return Err(Fault::new(format!("type {} instead of RTM_NEWLINK", message.kind)));
+                return Err(Fault::new(format!(
+                    "type {} instead of RTM_NEWLINK",
+                    message.kind
+                )));
             }
             Err(refusal) if absent(&refusal) => {}
             Err(refusal) => refused = Some(refusal),
@@ -172,7 +177,10 @@ pub async fn free_indices(
         let keys: Vec<_> = candidates.iter().map(|index| Key::Index(*index)).collect();
         let mut taken = vec![false; candidates.len()];
         ask(channel, &keys, |position, _| taken[position] = true).await?;
-        next = candidates.last().map_or(next, |last| last.wrapping_add(1)).max(2);
+        next = candidates
+            .last()
+            .map_or(next, |last| last.wrapping_add(1))
+            .max(2);
         free.extend(
             candidates
                 .into_iter()

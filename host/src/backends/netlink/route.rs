@@ -141,7 +141,17 @@ fn inner(body: &[u8], wanted: &Wanted) -> Result<Option<Decoded>, Fault> {
     let (header, rest) = body
         .split_first_chunk::<12>()
         .ok_or_else(|| Fault::new("shorter than struct rtmsg"))?;
-    let [family, length, source_length, tos, table, protocol, scope, kind, flags @ ..] = *header;
+    let [
+        family,
+        length,
+        source_length,
+        tos,
+        table,
+        protocol,
+        scope,
+        kind,
+        flags @ ..,
+    ] = *header;
     let flags = u32::from_ne_bytes(flags);
     // Other families (multicast routing, MPLS) come with a dump of all, and have dumps of their own.
     if flags & RTM_F_CLONED != 0
@@ -202,8 +212,9 @@ fn inner(body: &[u8], wanted: &Wanted) -> Result<Option<Decoded>, Fault> {
         .ok_or_else(|| Fault::new(format!("route type {kind} is not known")))?;
     let mut hops = Vec::new();
     match multipath {
-        Some(bytes) => hops_of(bytes, &mut hops, &mut unknown)
-            .map_err(|f| f.within("RTA_MULTIPATH"))?,
+        Some(bytes) => {
+            hops_of(bytes, &mut hops, &mut unknown).map_err(|f| f.within("RTA_MULTIPATH"))?
+        }
         None if single.index != 0 && leads(route_type) || single.gateway.is_some() => {
             hops.push(single);
         }
@@ -288,7 +299,10 @@ fn hops_of(mut bytes: &[u8], hops: &mut Vec<Hop>, unknown: &mut bool) -> Result<
         let [a, b, flags, weight, index @ ..] = *header;
         let length = usize::from(u16::from_ne_bytes([a, b]));
         if length < 8 || length > bytes.len() {
-            return Err(Fault::new(format!("a hop claims {length} bytes of {}", bytes.len())));
+            return Err(Fault::new(format!(
+                "a hop claims {length} bytes of {}",
+                bytes.len()
+            )));
         }
         let mut hop = Hop::of_flags(flags);
         hop.index = u32::from_ne_bytes(index);
@@ -374,7 +388,10 @@ pub fn encode(route: &Route, verb: Verb, lookup: Lookup<'_>) -> Result<Message, 
         })?,
     }
     if message.len() > usize::from(u16::MAX) {
-        return Err(invalid(format!("a route with {} next hops is too long", hops.len())));
+        return Err(invalid(format!(
+            "a route with {} next hops is too long",
+            hops.len()
+        )));
     }
     Ok(message)
 }

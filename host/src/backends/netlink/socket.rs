@@ -90,11 +90,15 @@ impl Trouble {
             ),
             Self::Torn => plain(
                 FailureCode::Conflict,
-                format!("{what}: the kernel's objects changed during each of {DUMP_ATTEMPTS} attempts; try again"),
+                format!(
+                    "{what}: the kernel's objects changed during each of {DUMP_ATTEMPTS} attempts; try again"
+                ),
             ),
             Self::Lost => plain(
                 FailureCode::Timeout,
-                format!("{what}: the kernel's answers were lost; read again to see what took effect"),
+                format!(
+                    "{what}: the kernel's answers were lost; read again to see what took effect"
+                ),
             ),
         }
     }
@@ -152,7 +156,9 @@ impl<'a> Iterator for Messages<'a> {
         let Some(header) = rest.first_chunk::<HEADER>() else {
             return wrong(format!("{} stray bytes", rest.len()));
         };
-        let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let word = |at: usize| {
+            u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
         let length = word(0) as usize;
         if length < HEADER || length > rest.len() {
             return wrong(format!("claims {length} bytes of {}", rest.len()));
@@ -279,7 +285,9 @@ impl Channel {
                 Datagram::Bytes(length) => length,
                 Datagram::Incomplete => return Ok(None),
             };
-            for message in (Messages { rest: &self.buffer[..length] }) {
+            for message in (Messages {
+                rest: &self.buffer[..length],
+            }) {
                 let message = message?;
                 if message.sequence != sequence {
                     continue;
@@ -317,7 +325,10 @@ impl Channel {
         for (number, chunk) in requests.chunks(CHUNK_QUERIES).enumerate() {
             // A datagram that was too large for the buffer is asked for again; the buffer has grown.
             let mut attempts = 0..DUMP_ATTEMPTS;
-            while !self.ask_chunk(chunk, number * CHUNK_QUERIES, &mut answer).await? {
+            while !self
+                .ask_chunk(chunk, number * CHUNK_QUERIES, &mut answer)
+                .await?
+            {
                 attempts.next().ok_or(Trouble::Lost)?;
             }
         }
@@ -344,7 +355,9 @@ impl Channel {
                 Datagram::Bytes(length) => length,
                 Datagram::Incomplete => return Ok(false),
             };
-            for message in (Messages { rest: &self.buffer[..length] }) {
+            for message in (Messages {
+                rest: &self.buffer[..length],
+            }) {
                 let message = message?;
                 let position = message.sequence.wrapping_sub(first) as usize;
                 if position >= chunk.len() {
@@ -425,7 +438,9 @@ impl Channel {
             let Datagram::Bytes(length) = self.receive()? else {
                 return Err(Trouble::Lost);
             };
-            for message in (Messages { rest: &self.buffer[..length] }) {
+            for message in (Messages {
+                rest: &self.buffer[..length],
+            }) {
                 let message = message?;
                 let position = message.sequence.wrapping_sub(first) as usize;
                 if position >= chunk.len() || message.kind != NLMSG_ERROR {
@@ -442,10 +457,7 @@ impl Channel {
 }
 
 /// What an NLMSG_ERROR or NLMSG_DONE says; `request` is what was sent, for the attribute that the answer points at.
-fn outcome(
-    message: Received<'_>,
-    request: Option<&[u8]>,
-) -> Result<Result<(), Refusal>, Trouble> {
+fn outcome(message: Received<'_>, request: Option<&[u8]>) -> Result<Result<(), Refusal>, Trouble> {
     let undecodable = |fault| Trouble::Undecodable {
         kind: message.kind,
         fault,
@@ -454,7 +466,9 @@ fn outcome(
         // An empty NLMSG_DONE is an old way to say that all went well.
         return match message.kind == NLMSG_DONE {
             true => Ok(Ok(())),
-            false => Err(undecodable(Fault::new("has no error number").within("nlmsgerr"))),
+            false => Err(undecodable(
+                Fault::new("has no error number").within("nlmsgerr"),
+            )),
         };
     };
     let errno = i32::from_ne_bytes(*code).unsigned_abs() as i32;

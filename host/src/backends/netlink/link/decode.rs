@@ -40,7 +40,9 @@ fn header(body: &[u8]) -> Result<(&[u8; IFINFOMSG], &[u8]), Fault> {
 
 fn fill(body: &[u8]) -> Result<Decoded, Fault> {
     let (header, rest) = header(body)?;
-    let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let word = |at: usize| {
+        u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
     let hardware = u16::from_ne_bytes([header[2], header[3]]);
     let flags = word(8);
     let mut decoded = Decoded {
@@ -78,7 +80,9 @@ fn fill(body: &[u8]) -> Result<Decoded, Fault> {
     for item in attributes(rest) {
         let item = item?;
         match item.kind {
-            ifla::IFNAME => link.name = item.text().map_err(|f| f.within("IFLA_IFNAME"))?.to_owned(),
+            ifla::IFNAME => {
+                link.name = item.text().map_err(|f| f.within("IFLA_IFNAME"))?.to_owned()
+            }
             ifla::MTU => link.mtu = item.u32()?,
             ifla::ADDRESS if has_mac => link.mac = Some(mac(item.value)),
             ifla::PERM_ADDRESS if has_mac => link.permanent_mac = Some(mac(item.value)),
@@ -212,6 +216,129 @@ pub fn attach_names<'a>(decoded: &mut Decoded, name: impl Fn(u32) -> Option<&'a 
             if let Some(place) = kinds::parent_mut(kind) {
                 *place = name(decoded.parent);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backends::netlink::link::{Target, change, create};
+    use crate::backends::netlink::message::Message;
+    use crate::contract::netlink::{
+        ControllerChange, LinkChange, LinkSettings, LinkSpec, Tunnel, Vrf,
+    };
+    use proptest::prelude::*;
+
+    fn settings() -> LinkSettings {
+        LinkSettings {
+            up: None,
+            mtu: Some(1400),
+            mac: Some("02:00:5e:00:53:01".into()),
+            description: None,
+            transmit_queue_length: None,
+            arp: None,
+            all_multicast: None,
+            promiscuous: None,
+            address_generation: None,
+            controller: ControllerChange::Keep,
+            port: None,
+        }
+    }
+
+    fn tunnel(ttl: Option<u8>, remote: Option<&str>) -> Kind {
+        Kind::Gre(Tunnel {
+            parent: None,
+            local: None,
+            remote: remote.map(str::to_owned),
+            ttl,
+            tos: None,
+            input_key: None,
+            output_key: None,
+            path_mtu_discovery: None,
+            encapsulation_limit: None,
+            flow_label: None,
+        })
+    }
+
+    fn body_of(kind: Kind) -> Vec<u8> {
+        let spec = LinkSpec {
+            name: "x0".into(),
+            index: None,
+            kind,
+            alternative_names: Vec::new(),
+            settings: settings(),
+        };
+        let messages = create(&spec, 7, 0, &|_| Ok(1)).unwrap();
+        messages[0].body().to_vec()
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_the_same() {
+        let wanted = Kind::Vrf(Vrf { table: 70_000 });
+        let decoded = decode(&body_of(wanted.clone())).unwrap();
+        assert_eq!(decoded.link.kind, wanted);
+        assert_eq!((decoded.link.index, decoded.link.mtu), (7, 1400));
+        assert_eq!(decoded.link.name, "x0");
+    }
+
+    #[test]
+    fn changing_a_tunnel_sends_what_it_leaves_out_again() {
+        let before = decode(&body_of(tunnel(Some(9), Some("192.0.2.7")))).unwrap();
+        let wanted = LinkChange {
+            link: "x0".into(),
+            new_name: None,
+            kind: Some(tunnel(Some(33), None)),
+            settings: settings(),
+        };
+        let target = Target {
+            index: 7,
+            up: false,
+            data: &before.data,
+        };
+        let messages = change(&wanted, &target, false, &|_| Ok(1)).unwrap();
+        // The change does not repeat the name.
+        let mut body = Message::new(0, 0, messages[0].body());
+        body.text(ifla::IFNAME, "x0");
+        let after = decode(body.body()).unwrap();
+        assert_eq!(after.link.kind, tunnel(Some(33), Some("192.0.2.7")));
+    }
+
+    #[test]
+    fn a_damaged_inner_attribute_is_an_error_that_names_its_place() {
+        let mut body = body_of(Kind::Vrf(Vrf { table: 5 }));
+        let length = body.len();
+        // The last attribute is IFLA_VRF_TABLE: let it claim more than there is.
+        body[length - 8] = 60;
+        let fault = decode(&body).err().unwrap().to_string();
+        assert!(
+            fault.starts_with("RTM_NEWLINK/IFLA_LINKINFO/vrf/IFLA_INFO_DATA"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn every_truncation_is_an_error_or_a_shorter_message_but_never_a_panic() {
+        let body = body_of(tunnel(Some(9), Some("192.0.2.7")));
+        for length in 0..body.len() {
+            let _ = decode(&body[..length]);
+        }
+        assert!(decode(&body[..15]).is_err());
+        assert!(decode(&body[..body.len() - 2]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn a_flipped_byte_never_panics(place in 0usize..88, value in any::<u8>()) {
+            let mut body = body_of(tunnel(Some(9), Some("192.0.2.7")));
+            let length = body.len();
+            body[place % length] = value;
+            let _ = decode(&body);
         }
     }
 }

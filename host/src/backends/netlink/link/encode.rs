@@ -81,7 +81,9 @@ pub fn mac(text: &str) -> Result<Vec<u8>, Failure> {
     let bytes: Option<Vec<u8>> = text
         .split(':')
         .map(|pair| match pair.len() {
-            2 => u8::from_str_radix(pair, 16).ok().filter(|_| !pair.starts_with('+')),
+            2 => u8::from_str_radix(pair, 16)
+                .ok()
+                .filter(|_| !pair.starts_with('+')),
             _ => None,
         })
         .collect();
@@ -204,7 +206,10 @@ pub fn create(
     let peer = match &spec.kind {
         Kind::Veth(veth) => {
             let name = veth.peer.as_deref().ok_or_else(|| {
-                invalid(format!("a veth needs the name of its peer ({:?} has none)", spec.name))
+                invalid(format!(
+                    "a veth needs the name of its peer ({:?} has none)",
+                    spec.name
+                ))
             })?;
             check_name(name)?;
             Some((name, peer_index))
@@ -236,7 +241,10 @@ pub fn create(
             (Some(_), kind) if kinds::resets(kind) => {}
             (Some(name), _) => first.u32(ifla::LINK, lookup(name)?),
             (None, Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_)) => {
-                return Err(invalid(format!("{:?} needs the name of its parent", spec.name)));
+                return Err(invalid(format!(
+                    "{:?} needs the name of its parent",
+                    spec.name
+                )));
             }
             (None, _) => {}
         }
@@ -263,7 +271,11 @@ fn finish(spec: &LinkSpec, index: u32) -> Result<Vec<Message>, Failure> {
     }
     messages.extend(port_message(index, settings)?);
     if !spec.alternative_names.is_empty() {
-        messages.push(alternative_names(RTM_NEWLINKPROP, index, &spec.alternative_names)?);
+        messages.push(alternative_names(
+            RTM_NEWLINKPROP,
+            index,
+            &spec.alternative_names,
+        )?);
     }
     if settings.up == Some(true) {
         messages.push(set_up(index, true));
@@ -272,7 +284,11 @@ fn finish(spec: &LinkSpec, index: u32) -> Result<Vec<Message>, Failure> {
 }
 
 /// What a TUN or TAP device needs once ioctl(2) has made it.
-pub fn finish_tun(spec: &LinkSpec, index: u32, lookup: Lookup<'_>) -> Result<Vec<Message>, Failure> {
+pub fn finish_tun(
+    spec: &LinkSpec,
+    index: u32,
+    lookup: Lookup<'_>,
+) -> Result<Vec<Message>, Failure> {
     let mut message = Message::new(RTM_NEWLINK, 0, &ifinfomsg(index, 0, 0));
     basics(&spec.settings, &mut message)?;
     if let ControllerChange::Attach(name) = &spec.settings.controller {
@@ -316,7 +332,10 @@ pub fn change(
     }
     if let Some(kind) = &change.kind {
         // A veth has no settings, WireGuard's go over generic netlink, TUN's are fixed.
-        if !matches!(kind, Kind::Veth(_) | Kind::Wireguard(_) | Kind::Tun(_) | Kind::Vrf(_)) {
+        if !matches!(
+            kind,
+            Kind::Veth(_) | Kind::Wireguard(_) | Kind::Tun(_) | Kind::Vrf(_)
+        ) {
             info(kind, None, Some(target.data), &mut main, lookup)?;
         }
     }

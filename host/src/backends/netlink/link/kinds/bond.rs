@@ -199,9 +199,15 @@ pub fn encode(bond: &Bond, out: &mut Message, lookup: Lookup<'_>) -> Result<(), 
         out.u32(PRIMARY, index);
     }
     let small = [
-        (PRIMARY_RESELECT, bond.primary_reselect.map(|v| number(&RESELECTS, v))),
+        (
+            PRIMARY_RESELECT,
+            bond.primary_reselect.map(|v| number(&RESELECTS, v)),
+        ),
         (FAIL_OVER_MAC, bond.fail_over_mac.map(|v| number(&MACS, v))),
-        (XMIT_HASH_POLICY, bond.hash_policy.map(|v| number(&HASHES, v))),
+        (
+            XMIT_HASH_POLICY,
+            bond.hash_policy.map(|v| number(&HASHES, v)),
+        ),
         (NUM_PEER_NOTIF, bond.peer_notifications),
         (ALL_SLAVES_ACTIVE, bond.all_ports_active.map(u8::from)),
         (AD_LACP_RATE, bond.lacp_rate.map(|v| number(&RATES, v))),

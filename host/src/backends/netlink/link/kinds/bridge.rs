@@ -120,4 +120,3 @@ pub fn encode(bridge: &Bridge, out: &mut Message) {
         value.inspect(|value| out.u8(kind, u8::from(*value)));
     }
 }
-

@@ -173,7 +173,12 @@ pub fn parent_mut(kind: &mut Kind) -> Option<&mut Option<String>> {
 }
 
 /// Appends what belongs into IFLA_INFO_DATA. A veth's peer and WireGuard's settings go other ways.
-pub fn encode(kind: &Kind, new: bool, out: &mut Message, lookup: Lookup<'_>) -> Result<(), Failure> {
+pub fn encode(
+    kind: &Kind,
+    new: bool,
+    out: &mut Message,
+    lookup: Lookup<'_>,
+) -> Result<(), Failure> {
     match kind {
         Kind::Bridge(bridge) => bridge::encode(bridge, out),
         Kind::Bond(bond) => bond::encode(bond, out, lookup)?,

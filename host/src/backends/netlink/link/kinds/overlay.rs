@@ -109,22 +109,32 @@ pub fn decode_vxlan(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<De
     })
 }
 
-pub fn encode_vxlan(
-    vxlan: &Vxlan,
-    out: &mut Message,
-    lookup: Lookup<'_>,
-) -> Result<(), Failure> {
+pub fn encode_vxlan(vxlan: &Vxlan, out: &mut Message, lookup: Lookup<'_>) -> Result<(), Failure> {
     out.u32(VXLAN_ID, identifier(vxlan.id, "VXLAN network identifier")?);
     if let Some(name) = &vxlan.parent {
         out.u32(VXLAN_LINK, lookup(name)?);
     }
     if let Some(text) = &vxlan.remote {
         let remote = address(text, "remote end")?;
-        out.ip(if remote.is_ipv4() { VXLAN_GROUP } else { VXLAN_GROUP6 }, remote);
+        out.ip(
+            if remote.is_ipv4() {
+                VXLAN_GROUP
+            } else {
+                VXLAN_GROUP6
+            },
+            remote,
+        );
     }
     if let Some(text) = &vxlan.local {
         let local = address(text, "local end")?;
-        out.ip(if local.is_ipv4() { VXLAN_LOCAL } else { VXLAN_LOCAL6 }, local);
+        out.ip(
+            if local.is_ipv4() {
+                VXLAN_LOCAL
+            } else {
+                VXLAN_LOCAL6
+            },
+            local,
+        );
     }
     if let Some(port) = vxlan.port {
         out.u16_be(VXLAN_PORT, port);
@@ -183,12 +193,22 @@ pub fn decode_geneve(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<G
 }
 
 pub fn encode_geneve(geneve: &Geneve, out: &mut Message) -> Result<(), Failure> {
-    out.u32(GENEVE_ID, identifier(geneve.id, "virtual network identifier")?);
+    out.u32(
+        GENEVE_ID,
+        identifier(geneve.id, "virtual network identifier")?,
+    );
     let mut over_ipv6 = false;
     if let Some(text) = &geneve.remote {
         let remote = address(text, "remote end")?;
         over_ipv6 = remote.is_ipv6();
-        out.ip(if over_ipv6 { GENEVE_REMOTE6 } else { GENEVE_REMOTE }, remote);
+        out.ip(
+            if over_ipv6 {
+                GENEVE_REMOTE6
+            } else {
+                GENEVE_REMOTE
+            },
+            remote,
+        );
     }
     if let Some(port) = geneve.port {
         out.u16_be(GENEVE_PORT, port);

@@ -210,7 +210,8 @@ pub fn decode_iptun(
                 unknown.unless(&item, default);
             }
             // 2002::/16, the prefix of 6to4, is the 6RD prefix of every SIT tunnel.
-            11 if item.value.starts_with(&[0x20, 0x02]) && item.value[2..].iter().all(|b| *b == 0) => {}
+            11 if item.value.starts_with(&[0x20, 0x02])
+                && item.value[2..].iter().all(|b| *b == 0) => {}
             13 => unknown.unless(&item, 16),
             16..=18 => {}
             19 => unknown.note(&item),
@@ -229,7 +230,9 @@ fn end(text: &str, below: Below, field: &str) -> Result<IpAddr, Failure> {
     let ip = address(text, field)?;
     match ip.is_ipv4() == (below == Below::Ipv4) {
         true => Ok(ip),
-        false => Err(invalid(format!("{field} {text} is of the wrong IP version"))),
+        false => Err(invalid(format!(
+            "{field} {text} is of the wrong IP version"
+        ))),
     }
 }
 
