@@ -24,6 +24,8 @@ pub mod lock;
 pub mod process;
 pub mod record;
 pub mod same;
+#[cfg(test)]
+mod simulated;
 pub mod state_dir;
 pub mod undo;
 pub mod undo_plan;

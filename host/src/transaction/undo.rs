@@ -316,3 +316,7 @@ async fn read_links(
     now.strays.clone_from(&names.strays);
     Ok((names, there))
 }
+
+#[cfg(test)]
+#[path = "undo_tests.rs"]
+mod tests;
