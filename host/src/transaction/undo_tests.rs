@@ -536,10 +536,9 @@ fn any_request() -> impl Strategy<Value = Request> {
         2 => any_route_of_a_test().prop_map(Request::DeleteRoute),
         1 => any_link().prop_map(|link| Request::PutNeighbour(neighbour(&link, "10.0.0.9"))),
         1 => any_link().prop_map(|link| Request::DeleteNeighbour(neighbour(&link, "10.0.0.9"))),
-        1 => (any_link(), 1..20_u16, any::<bool>()).prop_map(|(link, id, pvid)| {
+        1 => (1..20_u16, any::<bool>()).prop_map(|(id, pvid)| {
+            let link = "v0".into();
             Request::PutBridgeVlan(BridgeVlan { link, on_bridge: false, first: id, last: id, pvid, untagged: pvid })
-        }).prop_filter("only ports have VLANs here", |request| {
-            matches!(request, Request::PutBridgeVlan(vlan) if vlan.link == "v0")
         }),
         1 => Just(Request::AddRule(rule(None, "10.2.0.0"))),
         1 => Just(Request::DeleteRule(rule(None, "10.0.0.0"))),
@@ -550,9 +549,8 @@ fn any_batches() -> impl Strategy<Value = Vec<Vec<Request>>> {
     prop::collection::vec(prop::collection::vec(any_request(), 1..8), 1..4)
 }
 
-/// Linux forgets the IPv6 addresses of a link that goes down: what is there before must be there while it is up.
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
     fn random_batches_undone_give_the_old_state(batches in any_batches()) {

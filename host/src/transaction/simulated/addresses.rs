@@ -97,7 +97,9 @@ impl State {
         if !link.up {
             return;
         }
-        let local = format!("fe80::{:x}", link.index);
+        let mac = link.mac.clone().unwrap_or_default().replace(':', "");
+        let (high, low) = (&mac[4..8], &mac[8..]);
+        let local = crate::transaction::images::normal_address(&format!("fe80::1:{high}:{low}"));
         let has_local = self
             .addresses
             .iter()

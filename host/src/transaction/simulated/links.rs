@@ -169,6 +169,9 @@ impl State {
         }
         if mtu < IPV6_LEAST_MTU {
             self.drop_ipv6(name);
+        } else {
+            // IPv6 begins anew on a link whose MTU suffices again (addrconf_notify, NETDEV_CHANGEMTU).
+            self.connect(name);
         }
         for stacked in self.stacked(name) {
             if self.link(&stacked).is_ok_and(|link| link.mtu > mtu) {
