@@ -34,15 +34,22 @@ pub async fn capture(
     images: &mut Images,
 ) -> Result<Images, Failure> {
     let footprint = Footprint::of(requests);
-    let touched = images.links.iter().map(|(name, _)| name);
-    let touched = touched
-        .chain(images.addresses.iter().map(|(key, _)| &key.link))
-        .cloned()
+    let touched = images.links.iter().map(|(name, _)| name.clone()).collect();
+    let new_addresses = images.addresses.iter().filter(|(_, was)| was.is_none());
+    let new_networks = new_addresses
+        .map(|(key, _)| {
+            (
+                key.link.clone(),
+                network(&key.address, key.prefix_length),
+                key.prefix_length,
+            )
+        })
         .collect();
     let mut capture = Capture {
         kernel,
         images,
         touched,
+        new_networks,
         new: Images::default(),
         links: Vec::new(),
         names: Names::default(),
@@ -61,6 +68,8 @@ struct Capture<'a> {
     images: &'a Images,
     /// Links that an earlier batch of this transaction touched: what the kernel has made on them may be that batch's doing.
     touched: HashSet<String>,
+    /// Networks of addresses that an earlier batch added: their routes are new too.
+    new_networks: HashSet<(String, String, u8)>,
     new: Images,
     /// What has been read of links.
     links: Vec<Link>,
@@ -157,7 +166,7 @@ impl Capture<'_> {
             let Some(owner) = self.owner(&key.link) else {
                 continue;
             };
-            let was = link.alternative_names.contains(&key.name).then_some(());
+            let was = link.alternative_names.contains(&key.name).then_some(true);
             let key = AlternativeNameKey {
                 link: owner,
                 name: key.name.clone(),
@@ -221,7 +230,8 @@ impl Capture<'_> {
         self.vlans(footprint, &whole).await?;
         for name in &whole {
             if let Some(owner) = self.owner(name) {
-                self.new.whole.insert(owner, Some(()));
+                let untouched = !self.touched.contains(&owner);
+                self.new.whole.insert(owner, Some(untouched));
             }
         }
         if !whole.is_empty() {
@@ -506,13 +516,20 @@ impl Capture<'_> {
                 continue;
             }
             self.names.translate_route(&mut route);
-            let touched = |link: &str| self.touched.contains(link);
+            let Prefix { address, length } = &route.destination;
+            let may_be_new = |link: &String| {
+                self.touched.contains(link)
+                    || self
+                        .new_networks
+                        .contains(&(link.clone(), address.clone(), *length))
+            };
             if following == Following::Skip
                 && route.protocol == PROTOCOL_KERNEL
                 && route
                     .next_hops
                     .iter()
-                    .any(|hop| hop.link.as_deref().is_some_and(touched))
+                    .filter_map(|hop| hop.link.as_ref())
+                    .any(may_be_new)
             {
                 continue;
             }

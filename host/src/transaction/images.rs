@@ -194,12 +194,12 @@ pub struct Images {
     pub vlans: Table<VlanKey, BridgeVlan>,
     /// Rules.
     pub rules: RuleImages,
-    /// Alternative names that requests add or delete.
-    pub alternative_names: Table<AlternativeNameKey, ()>,
+    /// Alternative names that requests add or delete; always true where there was one.
+    pub alternative_names: Table<AlternativeNameKey, bool>,
     /// Indices of links that requests rename: to be looked for by index.
     pub renamed: Vec<u32>,
-    /// Links all of whose addresses, routes, neighbours and VLANs are imaged.
-    pub whole: Table<String, ()>,
+    /// Links all of whose addresses, routes, neighbours and VLANs are imaged; true where that includes what the kernel makes itself.
+    pub whole: Table<String, bool>,
 }
 
 impl Images {

@@ -35,6 +35,8 @@ pub mod recovery;
 pub mod rollback;
 pub mod same;
 pub mod settle;
+#[cfg(test)]
+mod simulated;
 pub mod state_dir;
 pub mod undo;
 pub mod undo_plan;

@@ -7,8 +7,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::before_image::{any_route, capture};
-use super::images::{AddressKey, AlternativeNameKey, Images, NeighbourKey, RouteKey, single_vlans};
+use super::images::{
+    AddressKey, AlternativeNameKey, Images, NeighbourKey, PROTOCOL_KERNEL, RouteKey, single_vlans,
+};
 use super::link_names::Names;
+use super::link_restore::is_another;
 use super::record::Difference;
 use super::undo_plan::{Insistence, Now, moved_indices, plan};
 use super::undo_report::{differences, object_of};
@@ -96,7 +99,7 @@ pub async fn undo(
                     rules: Default::default(),
                     ..new
                 };
-                let new = only_present(new);
+                let new = worth_keeping(new, &target, &now);
                 if !new.is_empty() {
                     keep(&new)?;
                     target.merge(new);
@@ -147,13 +150,27 @@ fn same_objects(left: &[Difference], right: &[Difference]) -> bool {
     left.iter().map(key).collect::<BTreeSet<_>>() == right.iter().map(key).collect()
 }
 
-/// What is absent needs no keeping.
-fn only_present(images: Images) -> Images {
+/// What others have added. What is absent needs no keeping; nor does what the kernel makes itself, nor the VLANs that a port has only
+/// because of a controller that it must leave.
+fn worth_keeping(images: Images, target: &Images, now: &Now) -> Images {
+    let leaves = |link: &String| {
+        let (was, is) = (
+            target.links.get(link).flatten(),
+            now.images.links.get(link).flatten(),
+        );
+        match (was, is) {
+            (Some(was), Some(is)) => was.controller != is.controller || is_another(target, was, is),
+            _ => false,
+        }
+    };
     let mut present = Images::default();
     for (key, address) in images.addresses.iter() {
-        address.map(|address| present.addresses.insert(key.clone(), Some(address.clone())));
+        if let Some(address) = address.filter(|address| !address.kernel_made) {
+            present.addresses.insert(key.clone(), Some(address.clone()));
+        }
     }
     for (key, route) in images.routes.iter() {
+        let route = route.filter(|route| route.protocol != PROTOCOL_KERNEL);
         route.map(|route| present.routes.insert(key.clone(), Some(route.clone())));
     }
     for (key, neighbour) in images.neighbours.iter() {
@@ -163,7 +180,7 @@ fn only_present(images: Images) -> Images {
                 .insert(key.clone(), Some(neighbour.clone()))
         });
     }
-    for (key, vlan) in images.vlans.iter() {
+    for (key, vlan) in images.vlans.iter().filter(|(key, _)| !leaves(&key.link)) {
         vlan.map(|vlan| present.vlans.insert(key.clone(), Some(vlan.clone())));
     }
     present
@@ -303,7 +320,7 @@ async fn read_links(
             .iter()
             .filter(|(key, _)| key.link == link.name)
         {
-            let there = link.alternative_names.contains(&key.name).then_some(());
+            let there = link.alternative_names.contains(&key.name).then_some(true);
             now.images
                 .alternative_names
                 .insert(AlternativeNameKey::clone(key), there);
@@ -316,3 +333,7 @@ async fn read_links(
     now.strays.clone_from(&names.strays);
     Ok((names, there))
 }
+
+#[cfg(test)]
+#[path = "undo_tests.rs"]
+mod tests;

@@ -78,21 +78,26 @@ impl<'a> Plan<'a> {
 
     fn delete_links(&mut self) {
         let mut gone: HashSet<&str> = HashSet::new();
-        let strays = self.now.strays.iter();
+        // A stray has the name under which it stands here; the others are listed by their name of before.
+        let strays = self
+            .now
+            .strays
+            .iter()
+            .map(|link| (link, link.name.as_str()));
         let wrong = self.before.links.iter().filter_map(|(name, was)| {
             let is = self.link_now(name)?;
+            let current = self.now.renamed.get(name).unwrap_or(name).as_str();
             was.is_none_or(|was| self.must_be_made_anew(was, is))
-                .then_some(is)
+                .then_some((is, current))
         });
-        let doomed: Vec<&Link> = strays.chain(wrong).collect();
-        for link in doomed {
-            let current = self.now.renamed.get(&link.name).unwrap_or(&link.name);
+        let doomed: Vec<(&Link, &str)> = strays.chain(wrong).collect();
+        for (link, current) in doomed {
             // The other end of a pair goes with the first.
             if peer(&link.kind).is_some_and(|peer| gone.contains(peer)) {
                 continue;
             }
             gone.insert(&link.name);
-            self.requests.push(Request::DeleteLink(current.clone()));
+            self.requests.push(Request::DeleteLink(current.to_owned()));
         }
     }
 
@@ -194,10 +199,10 @@ impl<'a> Plan<'a> {
                 name: key.name.clone(),
             };
             match (was, self.now.images.alternative_names.get(key).flatten()) {
-                (Some(()), None) if !self.is_made_anew(&key.link) => {
+                (Some(_), None) if !self.is_made_anew(&key.link) => {
                     self.requests.push(Request::AddAlternativeName(name));
                 }
-                (None, Some(())) => self.requests.push(Request::DeleteAlternativeName(name)),
+                (None, Some(_)) => self.requests.push(Request::DeleteAlternativeName(name)),
                 _ => {}
             }
         }
@@ -240,7 +245,7 @@ impl<'a> Plan<'a> {
                 }
             }
         }
-        self.made_by_mode();
+        self.made_by_the_kernel();
         // A deleted address may have been the primary one of others, which go with it: those that were and those that somebody added.
         for (key, is) in self.now.images.addresses.iter() {
             let Some(is) = is.filter(|_| disturbed.contains(&net_of(key))) else {
@@ -265,21 +270,18 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Link-local addresses that came because the transaction let the kernel make some.
-    fn made_by_mode(&mut self) {
-        use crate::contract::netlink::AddressGeneration;
+    /// Link-local addresses that came with another MAC or mode while all that was on the link is known.
+    fn made_by_the_kernel(&mut self) {
         for (key, is) in self.now.images.addresses.iter() {
-            let Some(is) = is.filter(|is| is.kernel_made && !self.before.addresses.contains(key))
-            else {
-                continue;
-            };
-            let was = self.before.links.get(&key.link).flatten();
-            let had_none = was.is_some_and(|was| {
-                was.up && was.address_generation == Some(AddressGeneration::None)
+            let new = is.filter(|is| {
+                is.kernel_made
+                    && is.address.starts_with("fe80:")
+                    && !self.before.addresses.contains(key)
             });
-            if had_none && is.address.starts_with("fe80:") && self.before.whole.contains(&key.link)
-            {
-                self.requests.push(Request::DeleteAddress(is.clone()));
+            let was = self.before.links.get(&key.link).flatten();
+            let known = self.before.whole.get(&key.link).flatten() == Some(&true);
+            if let Some(new) = new.filter(|_| known && was.is_some_and(|was| was.up)) {
+                self.requests.push(Request::DeleteAddress(new.clone()));
             }
         }
     }

@@ -1,0 +1,601 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::contract::netlink::{
+    Address, AlternativeName, Bridge, BridgeVlan, ControllerChange, Kind, LinkSpec, Neighbour,
+    Request, Route, Rule, RuleAction, Veth, Vlan, Vrf,
+};
+use crate::transaction::link_restore::attach::{nothing, up};
+use crate::transaction::simulated::Simulated;
+use crate::transaction::simulated::addresses::address;
+use crate::transaction::simulated::routes::{hop, route};
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+async fn apply(kernel: &Simulated, images: &mut Images, batch: &[Request]) {
+    capture(kernel, batch, images).await.unwrap();
+    kernel.execute(batch).await;
+}
+
+async fn undo_all(kernel: &Simulated, images: &Images) -> Undone {
+    undo(kernel, images, Images::default(), &mut |_| Ok(()))
+        .await
+        .unwrap()
+}
+
+fn bridge() -> Kind {
+    Kind::Bridge(Bridge {
+        stp: None,
+        forward_delay: None,
+        hello_time: None,
+        max_age: None,
+        ageing_time: None,
+        priority: None,
+        multicast_snooping: None,
+        multicast_querier: None,
+        vlan_filtering: Some(true),
+        vlan_protocol: None,
+        default_pvid: Some(1),
+        group_forward_mask: None,
+    })
+}
+
+fn vlan(parent: &str, id: u16) -> Kind {
+    Kind::Vlan(Vlan {
+        parent: Some(parent.into()),
+        id,
+        protocol: None,
+        reorder_header: None,
+        gvrp: None,
+        mvrp: None,
+        loose_binding: None,
+    })
+}
+
+fn create(name: &str, kind: Kind) -> Request {
+    let settings = crate::contract::netlink::LinkSettings {
+        up: Some(true),
+        ..nothing(name).settings
+    };
+    Request::CreateLink(LinkSpec {
+        name: name.into(),
+        index: None,
+        kind,
+        alternative_names: Vec::new(),
+        settings,
+    })
+}
+
+fn via(destination: &str, length: u8, gateway: &str, link: &str) -> Route {
+    Route {
+        next_hops: vec![hop(Some(link), Some(gateway))],
+        ..route(destination, length)
+    }
+}
+
+fn attach_to(link: &str, controller: ControllerChange) -> Request {
+    let mut change = nothing(link);
+    change.settings.controller = controller;
+    Request::ChangeLink(change)
+}
+
+fn neighbour(link: &str, address: &str) -> Neighbour {
+    Neighbour {
+        link: link.into(),
+        address: address.into(),
+        mac: Some("02:aa:00:00:00:01".into()),
+        state: NeighbourState::Permanent,
+        proxy: false,
+        router: false,
+    }
+}
+
+fn rule(priority: Option<u32>, source: &str) -> Rule {
+    Rule {
+        family: Family::Ipv4,
+        priority,
+        invert: false,
+        source: Some(Prefix {
+            address: source.into(),
+            length: 24,
+        }),
+        destination: None,
+        input_link: None,
+        output_link: None,
+        firewall_mark: None,
+        firewall_mask: None,
+        tos: 0,
+        ip_protocol: None,
+        source_ports: None,
+        destination_ports: None,
+        user_ids: None,
+        l3mdev: false,
+        suppress_prefix_length: None,
+        action: RuleAction::Lookup(100),
+        protocol: 4,
+    }
+}
+
+/// A host with some of everything.
+async fn busy_host() -> Simulated {
+    let kernel = Simulated::host();
+    let requests = [
+        Request::PutAddress(address("eth0", "10.0.0.1", 24)),
+        Request::PutAddress(address("eth0", "10.0.0.2", 24)),
+        Request::PutAddress(address("eth0", "2001:db8::1", 64)),
+        Request::AddRoute(via("0.0.0.0", 0, "10.0.0.254", "eth0")),
+        Request::AddRoute(via("::", 0, "2001:db8::fe", "eth0")),
+        Request::AddRoute(Route {
+            preferred_source: Some("10.0.0.2".into()),
+            ..via("172.16.0.0", 12, "10.0.0.253", "eth0")
+        }),
+        Request::PutNeighbour(neighbour("eth0", "10.0.0.9")),
+        create("br0", bridge()),
+        create(
+            "v0",
+            Kind::Veth(Veth {
+                peer: Some("v1".into()),
+            }),
+        ),
+        up("v1", true),
+        attach_to("v0", ControllerChange::Attach("br0".into())),
+        Request::PutBridgeVlan(BridgeVlan {
+            link: "v0".into(),
+            on_bridge: false,
+            first: 10,
+            last: 14,
+            pvid: false,
+            untagged: false,
+        }),
+        create("eth1.7", vlan("eth1", 7)),
+        Request::AddAlternativeName(AlternativeName {
+            link: "eth1.7".into(),
+            name: "storage".into(),
+        }),
+        Request::PutAddress(address("eth1.7", "10.7.0.1", 24)),
+        Request::AddRoute(via("10.8.0.0", 16, "10.7.0.254", "eth1.7")),
+        Request::AddRule(rule(Some(100), "10.0.0.0")),
+    ];
+    for (request, answer) in requests.iter().zip(kernel.execute(&requests).await) {
+        answer.unwrap_or_else(|failure| panic!("{request:?}: {failure:?}"));
+    }
+    kernel
+}
+
+/// Applies a batch to a busy host, undoes it, and demands the host back.
+fn comes_back(batch: &[Request]) {
+    run(async {
+        let kernel = busy_host().await;
+        let before = kernel.snapshot();
+        let mut images = Images::default();
+        apply(&kernel, &mut images, batch).await;
+        assert_ne!(kernel.snapshot(), before, "the batch does nothing");
+        let undone = undo_all(&kernel, &images).await;
+        assert_eq!(undone.incomplete, []);
+        pretty_assertions(&kernel.snapshot(), &before);
+    });
+}
+
+fn pretty_assertions(is: &[String], was: &[String]) {
+    let only = |left: &[String], right: &[String]| -> Vec<String> {
+        left.iter()
+            .filter(|it| !right.contains(it))
+            .cloned()
+            .collect()
+    };
+    let (too_much, missing) = (only(is, was), only(was, is));
+    assert!(
+        too_much.is_empty() && missing.is_empty(),
+        "too much: {too_much:#?}\nmissing: {missing:#?}"
+    );
+}
+
+#[test]
+fn a_link_taken_down_comes_back_with_its_addresses_and_routes() {
+    comes_back(&[up("eth0", false)]);
+}
+
+#[test]
+fn a_stack_below_comes_back_with_what_was_on_top() {
+    comes_back(&[up("eth1", false)]);
+}
+
+#[test]
+fn a_deleted_link_comes_back_with_its_index_names_addresses_and_routes() {
+    comes_back(&[Request::DeleteLink("eth1.7".into())]);
+}
+
+#[test]
+fn a_deleted_pair_comes_back_with_its_port_and_vlans() {
+    comes_back(&[Request::DeleteLink("v1".into())]);
+}
+
+#[test]
+fn a_deleted_bridge_gets_its_ports_back() {
+    comes_back(&[Request::DeleteLink("br0".into())]);
+}
+
+#[test]
+fn a_deleted_primary_address_comes_back_as_the_primary_one_with_what_it_took_along() {
+    comes_back(&[Request::DeleteAddress(address("eth0", "10.0.0.1", 24))]);
+}
+
+#[test]
+fn an_address_made_for_a_moment_does_not_disturb_what_was_there() {
+    comes_back(&[
+        Request::DeleteAddress(address("eth0", "10.0.0.2", 24)),
+        Request::DeleteAddress(address("eth0", "10.0.0.1", 24)),
+        Request::PutAddress(address("eth0", "192.0.2.1", 24)),
+    ]);
+}
+
+#[test]
+fn a_renamed_link_gets_its_name_back_although_another_has_taken_it() {
+    let renamed = |link: &str, to: &str| {
+        Request::ChangeLink(crate::contract::netlink::LinkChange {
+            new_name: Some(to.into()),
+            ..nothing(link)
+        })
+    };
+    comes_back(&[
+        up("eth0", false),
+        renamed("eth0", "lan"),
+        Request::PutAddress(address("lan", "192.0.2.1", 24)),
+    ]);
+    comes_back(&[
+        up("eth0", false),
+        up("eth1", false),
+        renamed("eth0", "aside"),
+        renamed("eth1", "eth0"),
+        renamed("aside", "eth1"),
+    ]);
+    comes_back(&[
+        up("eth0", false),
+        renamed("eth0", "lan"),
+        create("eth0", bridge()),
+    ]);
+}
+
+#[test]
+fn a_link_that_joined_a_vrf_comes_back_with_what_that_took() {
+    comes_back(&[
+        create("blue", Kind::Vrf(Vrf { table: 10 })),
+        attach_to("eth0", ControllerChange::Attach("blue".into())),
+    ]);
+}
+
+#[test]
+fn an_mtu_too_small_for_ipv6_is_undone_with_ipv6() {
+    let mut change = nothing("eth0");
+    change.settings.mtu = Some(1000);
+    comes_back(&[Request::ChangeLink(change)]);
+}
+
+#[test]
+fn a_smaller_mtu_comes_back_on_what_is_stacked_too() {
+    let mut change = nothing("eth1");
+    change.settings.mtu = Some(1400);
+    comes_back(&[Request::ChangeLink(change)]);
+}
+
+#[test]
+fn a_rule_of_which_the_kernel_chose_the_priority_is_found_and_deleted() {
+    comes_back(&[
+        Request::AddRule(rule(None, "10.2.0.0")),
+        Request::DeleteRule(rule(None, "10.0.0.0")),
+    ]);
+}
+
+#[test]
+fn a_replaced_route_comes_back() {
+    comes_back(&[Request::PutRoute(via("0.0.0.0", 0, "10.0.0.253", "eth0"))]);
+}
+
+#[test]
+fn what_others_add_meanwhile_stays_even_if_the_undo_disturbs_its_link() {
+    run(async {
+        let kernel = busy_host().await;
+        let mut images = Images::default();
+        let batch = [
+            up("eth0", false),
+            up("eth0", true),
+            Request::PutAddress(address("eth0", "10.0.0.5", 24)),
+            create("new", bridge()),
+        ];
+        apply(&kernel, &mut images, &batch).await;
+        let bird = Route {
+            protocol: 12,
+            ..via("198.51.100.0", 24, "10.0.0.77", "eth0")
+        };
+        let lease = Address {
+            valid_lifetime: Some(600),
+            ..address("eth0", "10.0.0.200", 24)
+        };
+        let others = [
+            Request::PutAddress(lease),
+            Request::AddRoute(bird),
+            create("docker0", bridge()),
+        ];
+        assert!(kernel.execute(&others).await.iter().all(Result::is_ok));
+        let undone = undo_all(&kernel, &images).await;
+        assert_eq!(undone.incomplete, []);
+        assert_eq!(undone.notes, Vec::<String>::new());
+        let state = kernel.state();
+        assert!(state.addresses.iter().any(|it| it.address == "10.0.0.200"));
+        assert!(!state.addresses.iter().any(|it| it.address == "10.0.0.5"));
+        assert!(
+            state.routes.iter().any(|it| it.protocol == 12),
+            "{:#?}",
+            state.routes
+        );
+        assert!(state.links.iter().any(|it| it.name == "docker0"));
+        assert!(!state.links.iter().any(|it| it.name == "new"));
+    });
+}
+
+#[test]
+fn what_cannot_be_restored_is_named_with_what_it_is_and_should_be() {
+    run(async {
+        let kernel = busy_host().await;
+        let mut images = Images::default();
+        apply(&kernel, &mut images, &[up("eth0", false)]).await;
+        // Somebody pulls the card out.
+        {
+            let mut state = kernel.state();
+            state.links.retain(|link| link.name != "eth0");
+            state.addresses.retain(|it| it.link != "eth0");
+        }
+        let undone = undo_all(&kernel, &images).await;
+        let link = undone
+            .incomplete
+            .iter()
+            .find(|it| it.object == "link eth0")
+            .unwrap();
+        assert_eq!(
+            (link.is.as_str(), link.should_be.as_str()),
+            ("absent", "present")
+        );
+        let lost = undone
+            .incomplete
+            .iter()
+            .find(|it| it.object == "address 10.0.0.1/24 on eth0")
+            .unwrap();
+        assert!(lost.because.as_ref().unwrap().contains("ENODEV"), "{lost}");
+        assert!(lost.should_be.starts_with("present"), "{lost}");
+    });
+}
+
+#[test]
+fn a_thousand_requests_are_imaged_in_a_handful_of_reads() {
+    run(async {
+        let kernel = busy_host().await;
+        let mut batch = Vec::new();
+        for number in 0..1000 {
+            let name = format!("port{number}");
+            batch.push(create(&name, bridge()));
+            batch.push(Request::PutAddress(address(&name, "192.0.2.1", 24)));
+            batch.push(Request::PutRoute(via(
+                "198.51.100.0",
+                24,
+                "192.0.2.2",
+                &name,
+            )));
+            batch.push(Request::PutAddress(address(
+                "eth0",
+                &format!("10.1.{}.{}", number / 250, number % 250),
+                24,
+            )));
+        }
+        let mut images = Images::default();
+        kernel.reads.lock().unwrap().clear();
+        capture(&kernel, &batch, &mut images).await.unwrap();
+        let reads = kernel.reads.lock().unwrap();
+        assert!(reads.len() <= 6, "{reads:?}");
+        assert_eq!(images.links.len(), 1000);
+    });
+}
+
+#[test]
+fn a_change_of_one_link_asks_for_no_more_than_that_link() {
+    run(async {
+        let kernel = busy_host().await;
+        let mut change = nothing("eth0");
+        change.settings.description = Some("uplink".into());
+        let batch = [
+            Request::ChangeLink(change),
+            Request::PutAddress(address("eth0", "10.0.0.1", 24)),
+        ];
+        let mut images = Images::default();
+        kernel.reads.lock().unwrap().clear();
+        capture(&kernel, &batch, &mut images).await.unwrap();
+        assert_eq!(*kernel.reads.lock().unwrap(), ["links 1", "addresses 1"]);
+    });
+}
+
+#[test]
+fn images_survive_the_journal() {
+    run(async {
+        let kernel = busy_host().await;
+        let mut images = Images::default();
+        let batch = [
+            up("eth0", false),
+            Request::DeleteLink("br0".into()),
+            Request::DeleteRule(rule(None, "10.0.0.0")),
+        ];
+        apply(&kernel, &mut images, &batch).await;
+        let text = serde_json::to_string(&images).unwrap();
+        assert_eq!(serde_json::from_str::<Images>(&text).unwrap(), images);
+    });
+}
+
+const LINKS: [&str; 8] = ["eth0", "eth1", "br0", "v0", "v1", "eth1.7", "new0", "new1"];
+
+fn any_link() -> impl Strategy<Value = String> {
+    prop::sample::select(LINKS.to_vec()).prop_map(str::to_owned)
+}
+
+fn any_address() -> impl Strategy<Value = Address> {
+    let addresses = [
+        "10.0.0.1",
+        "10.0.0.2",
+        "10.0.0.3",
+        "10.7.0.1",
+        "192.0.2.1",
+        "2001:db8::1",
+        "2001:db8:1::1",
+    ];
+    (any_link(), prop::sample::select(addresses.to_vec()))
+        .prop_map(|(link, text)| address(&link, text, if text.contains(':') { 64 } else { 24 }))
+}
+
+fn any_route_of_a_test() -> impl Strategy<Value = Route> {
+    let destinations = [
+        ("0.0.0.0", 0),
+        ("172.16.0.0", 12),
+        ("10.8.0.0", 16),
+        ("203.0.113.0", 24),
+    ];
+    let gateways = [
+        None,
+        Some("10.0.0.254"),
+        Some("10.7.0.254"),
+        Some("192.0.2.254"),
+    ];
+    let metrics = [None, Some(50)];
+    (
+        prop::sample::select(destinations.to_vec()),
+        prop::sample::select(gateways.to_vec()),
+        any_link(),
+        prop::sample::select(metrics.to_vec()),
+    )
+        .prop_map(|((destination, length), gateway, link, metric)| Route {
+            metric,
+            next_hops: vec![hop(Some(&link), gateway)],
+            ..route(destination, length)
+        })
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(bridge()),
+        Just(Kind::Vrf(Vrf { table: 10 })),
+        Just(vlan("eth0", 9)),
+        Just(vlan("eth1", 8)),
+        Just(Kind::Veth(Veth {
+            peer: Some("new1".into())
+        })),
+    ]
+}
+
+fn any_change() -> impl Strategy<Value = Request> {
+    let macs = ["02:11:00:00:00:01", "02:11:00:00:00:02"];
+    (
+        any_link(),
+        0..8_u8,
+        any_link(),
+        prop::sample::select(macs.to_vec()),
+    )
+        .prop_map(|(link, what, other, mac)| {
+            let mut change = nothing(&link);
+            let settings = &mut change.settings;
+            match what {
+                0 => settings.up = Some(false),
+                1 => settings.up = Some(true),
+                2 => settings.mtu = Some(1000),
+                3 => settings.mac = Some(mac.into()),
+                4 => settings.description = Some("text".into()),
+                5 => settings.controller = ControllerChange::Detach,
+                6 if other == "br0" || other == "new0" => {
+                    settings.controller = ControllerChange::Attach(other);
+                }
+                6 => settings.mtu = Some(1400),
+                _ => {
+                    settings.up = Some(false);
+                    change.new_name = Some("new1".into());
+                }
+            }
+            Request::ChangeLink(change)
+        })
+}
+
+fn any_request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        2 => (prop::sample::select(vec!["new0", "new1", "v0", "eth1.7", "br0"]), any_kind())
+            .prop_map(|(name, kind)| create(name, kind)),
+        6 => any_change(),
+        2 => any_link().prop_map(Request::DeleteLink),
+        3 => any_address().prop_map(Request::PutAddress),
+        3 => any_address().prop_map(Request::DeleteAddress),
+        2 => any_route_of_a_test().prop_map(Request::AddRoute),
+        2 => any_route_of_a_test().prop_map(Request::PutRoute),
+        2 => any_route_of_a_test().prop_map(Request::DeleteRoute),
+        1 => any_link().prop_map(|link| Request::PutNeighbour(neighbour(&link, "10.0.0.9"))),
+        1 => any_link().prop_map(|link| Request::DeleteNeighbour(neighbour(&link, "10.0.0.9"))),
+        1 => (1..20_u16, any::<bool>()).prop_map(|(id, pvid)| {
+            let link = "v0".into();
+            Request::PutBridgeVlan(BridgeVlan { link, on_bridge: false, first: id, last: id, pvid, untagged: pvid })
+        }),
+        1 => Just(Request::AddRule(rule(None, "10.2.0.0"))),
+        1 => Just(Request::DeleteRule(rule(None, "10.0.0.0"))),
+    ]
+}
+
+fn any_batches() -> impl Strategy<Value = Vec<Vec<Request>>> {
+    prop::collection::vec(prop::collection::vec(any_request(), 1..8), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_batches_undone_give_the_old_state(batches in any_batches()) {
+        run(async {
+            let kernel = busy_host().await;
+            let before = kernel.snapshot();
+            let mut images = Images::default();
+            for batch in &batches {
+                apply(&kernel, &mut images, batch).await;
+            }
+            let undone = undo_all(&kernel, &images).await;
+            assert_eq!(undone.incomplete, []);
+            pretty_assertions(&kernel.snapshot(), &before);
+            let again = undo_all(&kernel, &images).await;
+            assert_eq!(again.requests, 0, "the second time there is nothing to do");
+        });
+    }
+
+    #[test]
+    fn killed_after_any_request_and_undone_in_pieces_gives_the_old_state(
+        batches in any_batches(),
+        applied in 0..16_usize,
+        pieces in prop::collection::vec(0..12_usize, 0..4),
+    ) {
+        run(async {
+            let kernel = busy_host().await;
+            let before = kernel.snapshot();
+            let mut images = Images::default();
+            *kernel.dies_after.lock().unwrap() = Some(applied);
+            for batch in &batches {
+                apply(&kernel, &mut images, batch).await;
+            }
+            let kept = std::sync::Mutex::new(Images::default());
+            for piece in pieces {
+                *kernel.dies_after.lock().unwrap() = Some(piece);
+                let earlier = kept.lock().unwrap().clone();
+                undo(&kernel, &images, earlier, &mut |more| {
+                    kept.lock().unwrap().merge(more.clone());
+                    Ok(())
+                }).await.unwrap();
+            }
+            *kernel.dies_after.lock().unwrap() = None;
+            let undone = undo(&kernel, &images, kept.into_inner().unwrap(), &mut |_| Ok(())).await.unwrap();
+            assert_eq!(undone.incomplete, []);
+            pretty_assertions(&kernel.snapshot(), &before);
+        });
+    }
+}
