@@ -11,11 +11,15 @@ use super::*;
 
 /// Signatures of one complete type.
 fn types(depth: u32, variants: bool) -> BoxedStrategy<String> {
-    let codes = if variants { "ybnqiuxtdsogv" } else { "ybnqiuxtdsog" };
+    let codes = if variants {
+        "ybnqiuxtdsogv"
+    } else {
+        "ybnqiuxtdsog"
+    };
     let codes: Vec<String> = codes.chars().map(String::from).collect();
     let leaf = proptest::sample::select(codes);
     leaf.prop_recursive(depth, 12, 3, |inner| {
-        let keys = proptest::sample::select(vec!['s', 'o', 'g', 'y', 'b', 'n', 'u', 'x', 't', 'd']);
+        let keys = proptest::sample::select(vec!['s', 'o', 'g', 'y', 'b', 'n', 'i', 'u', 'x', 't']);
         prop_oneof![
             inner.clone().prop_map(|inner| format!("a{inner}")),
             proptest::collection::vec(inner.clone(), 1..4)
@@ -86,7 +90,9 @@ fn values(signature: String, depth: u32) -> BoxedStrategy<String> {
                     .boxed();
                 at = end;
             }
-            fields.prop_map(|fields| format!("[{}]", fields.join(","))).boxed()
+            fields
+                .prop_map(|fields| format!("[{}]", fields.join(",")))
+                .boxed()
         }
         _ if codes[1] == b'{' => {
             let value = values(inner(3..codes.len() - 1), depth);
@@ -100,9 +106,8 @@ fn values(signature: String, depth: u32) -> BoxedStrategy<String> {
                 b'u' => pairs(any::<u32>(), value),
                 b'x' => pairs(any::<i64>(), value),
                 b't' => pairs(any::<u64>(), value),
-                _ => pairs(any::<i32>(), value)
-                    .prop_map(|text| text.to_string())
-                    .boxed(),
+                // Doubles as keys stand in the corpus: zbus has an order of its own for them.
+                _ => pairs(any::<i32>(), value),
             }
         }
         _ => proptest::collection::vec(values(inner(1..codes.len()), depth), 0..4)
@@ -114,7 +119,9 @@ fn values(signature: String, depth: u32) -> BoxedStrategy<String> {
 fn object(keys: BoxedStrategy<String>, value: BoxedStrategy<String>) -> BoxedStrategy<String> {
     proptest::collection::btree_map(keys, value, 0..4)
         .prop_map(|entries| {
-            let each = entries.iter().map(|(key, value)| format!("{}:{value}", quoted(key)));
+            let each = entries
+                .iter()
+                .map(|(key, value)| format!("{}:{value}", quoted(key)));
             format!("{{{}}}", each.collect::<Vec<_>>().join(","))
         })
         .boxed()
@@ -126,13 +133,15 @@ fn pairs<K: Ord + ToString + std::fmt::Debug + 'static>(
 ) -> BoxedStrategy<String> {
     proptest::collection::btree_map(keys, value, 0..4)
         .prop_map(|entries| {
-            let each = entries.iter().map(|(key, value)| format!("[{},{value}]", key.to_string()));
+            let each = entries
+                .iter()
+                .map(|(key, value)| format!("[{},{value}]", key.to_string()));
             format!("[{}]", each.collect::<Vec<_>>().join(","))
         })
         .boxed()
 }
 
-/// A signature of a few complete types and arguments for it. Keys that are doubles have a fraction when they are written.
+/// A signature of a few complete types and arguments for it.
 fn arguments() -> BoxedStrategy<(String, String)> {
     proptest::collection::vec(types(3, true), 0..4)
         .prop_flat_map(|types| {
@@ -140,13 +149,12 @@ fn arguments() -> BoxedStrategy<(String, String)> {
             let values: Vec<_> = types.into_iter().map(|kind| values(kind, 2)).collect();
             values.prop_map(move |values| (signature.clone(), format!("[{}]", values.join(","))))
         })
-        .prop_filter("keys that are doubles stand in the tests by hand", |(signature, text)| {
-            !signature.contains("{d") && !text.contains("{d")
-        })
         .boxed()
 }
 
-fn no_secrets(_: &crate::contract::types::Secret) -> Result<String, crate::contract::types::Failure> {
+fn no_secrets(
+    _: &crate::contract::types::Secret,
+) -> Result<String, crate::contract::types::Failure> {
     panic!("there is no secret in this test")
 }
 
@@ -165,7 +173,7 @@ proptest! {
 
     #[test]
     fn zbus_reads_and_writes_the_same_bytes(
-        text in values("v".into(), 2).prop_filter("as above", |text| !text.contains("{d"))
+        text in values("v".into(), 2)
     ) {
         let text = format!("[{text}]");
         let parsed = Signature::parse(b"v").unwrap();
