@@ -174,6 +174,10 @@ proptest! {
     #[test]
     fn zbus_reads_and_writes_the_same_bytes(
         text in values("v".into(), 2)
+            .prop_filter("zbus makes a tree of a signature, with an order of its own", |text| {
+                let kinds = text.split("\"type\":\"").skip(1);
+                kinds.filter_map(|rest| rest.split('"').next()).all(|kind| !kind.contains('g'))
+            })
     ) {
         let text = format!("[{text}]");
         let parsed = Signature::parse(b"v").unwrap();
@@ -193,6 +197,8 @@ proptest! {
         // serde_json's map is in the order of its keys: data comes before type.
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let pretty = serde_json::to_string_pretty(&value).unwrap();
+        // serde_json may read a double as the one beside it; such a double is no ruler.
+        prop_assume!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap() == value);
         let parsed = Signature::parse(signature.as_bytes()).unwrap();
         let order = Order::Little;
         let bytes = from_json(parsed, &pretty, order, &no_secrets).unwrap();
