@@ -71,12 +71,16 @@ impl Bus {
     /// - `refused` without `backend`: the reply breaks the rules of D-Bus or holds a file descriptor.
     /// - `limit`: the reply is larger than [`Limits::reply`].
     /// - what `reveal` answers for a secret.
-    pub async fn call(&self, call: &MethodCall, reveal: &Reveal) -> Result<Reply, Failure> {
+    pub async fn call(&self, call: &MethodCall, reveal: &Reveal<'_>) -> Result<Reply, Failure> {
         let message = message_of(call, reveal)?;
         let subject = subject_of(call);
         let mut replies = self.link().await?.send(vec![message]).await;
         let reply = replies.pop().expect("one reply for each call");
-        reply_of(&subject, &answer_of(&subject, reply).await?, self.limits.reply)
+        reply_of(
+            &subject,
+            &answer_of(&subject, reply).await?,
+            self.limits.reply,
+        )
     }
 
     /// Sends all calls without waiting for replies between; the answers stand in the order of the calls.
@@ -85,7 +89,7 @@ impl Bus {
     pub async fn call_all(
         &self,
         calls: &[MethodCall],
-        reveal: &Reveal,
+        reveal: &Reveal<'_>,
     ) -> Vec<Result<Reply, Failure>> {
         let mut messages = Vec::with_capacity(calls.len());
         let mut answers: Vec<Option<Failure>> = Vec::with_capacity(calls.len());
@@ -150,11 +154,16 @@ impl Bus {
         let reply = replies.pop().expect("one reply for each call");
         let reply = answer_of(&subject, reply).await?;
         let Reply { signature, values } = reply_of(&subject, &reply, self.limits.reply)?;
-        match values.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        match values
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             Some(variant) if signature == "v" => Ok(variant.to_owned()),
             _ => Err(failure(
                 FailureCode::Refused,
-                format!("{subject}: the service answered with the signature {signature:?} in place of a variant"),
+                format!(
+                    "{subject}: the service answered with the signature {signature:?} in place of a variant"
+                ),
             )),
         }
     }
@@ -198,5 +207,26 @@ impl Bus {
                 Ok(link)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The host awaits these on any thread.
+    #[test]
+    fn its_futures_may_move_between_threads() {
+        fn movable(_: impl Send) {}
+        let bus = Bus::connect(BusAddress::System);
+        let name = "org.example.Any";
+        movable(bus.has_owner(name));
+        movable(bus.call_all(&[], &|_| unreachable!()));
+        movable(bus.subscribe(SignalMatch {
+            sender: name.into(),
+            path: None,
+            interface: None,
+            member: None,
+        }));
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn subject_of(call: &MethodCall) -> String {
 ///
 /// # Errors
 /// `invalid` when a name, the signature or the arguments are wrong; nothing was sent.
-pub(super) fn message_of(call: &MethodCall, reveal: &Reveal) -> Result<Message, Failure> {
+pub(super) fn message_of(call: &MethodCall, reveal: &Reveal<'_>) -> Result<Message, Failure> {
     let subject = || subject_of(call);
     let signature = Signature::parse(call.signature.as_bytes())
         .map_err(|error| error.into_failure(&subject()))?;
@@ -70,8 +70,7 @@ pub(super) async fn answer_of(
 
 /// A reply in the contract's form.
 pub(super) fn reply_of(subject: &str, message: &Message, largest: usize) -> Result<Reply, Failure> {
-    let (signature, values) = body_of(message, largest).map_err(|error| {
-        of_received(&format!("the reply to {subject}"), *error, largest)
-    })?;
+    let (signature, values) = body_of(message, largest)
+        .map_err(|error| of_received(&format!("the reply to {subject}"), *error, largest))?;
     Ok(Reply { signature, values })
 }

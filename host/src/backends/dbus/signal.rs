@@ -8,8 +8,8 @@ use zbus::message::Flags;
 use zbus::names::{BusName, InterfaceName, MemberName};
 use zbus::{Message, ObjectPath};
 
-use super::bus::Limits;
 use super::body::body_of;
+use super::bus::Limits;
 use super::error::{failure, of_received};
 use super::link::Link;
 use super::owners::{BUS, Owners, is_literal};
@@ -76,7 +76,10 @@ impl Listener {
         }
         let header = signal.header();
         fits(&self.to.member, header.member().map(|name| name.as_str()))
-            && fits(&self.to.interface, header.interface().map(|name| name.as_str()))
+            && fits(
+                &self.to.interface,
+                header.interface().map(|name| name.as_str()),
+            )
             && fits(&self.to.path, header.path().map(|path| path.as_str()))
             && header
                 .sender()
@@ -102,9 +105,8 @@ impl Subscription {
         limits: Limits,
     ) -> Result<Self, Failure> {
         let subject = format!("signals of {}", to.sender);
-        let rules = rules(&to).map_err(|problem| {
-            failure(FailureCode::Invalid, format!("{subject}: {problem}"))
-        })?;
+        let rules = rules(&to)
+            .map_err(|problem| failure(FailureCode::Invalid, format!("{subject}: {problem}")))?;
         let watched = (!is_literal(&to.sender)).then(|| to.sender.clone());
         let mut calls = Vec::new();
         for rule in &rules {
@@ -187,7 +189,10 @@ impl Subscription {
         queue.closed.then(|| {
             Err(failure(
                 FailureCode::Unavailable,
-                format!("{}: the connection to the bus was lost; subscribe anew", self.subject),
+                format!(
+                    "{}: the connection to the bus was lost; subscribe anew",
+                    self.subject
+                ),
             ))
         })
     }
@@ -235,7 +240,10 @@ fn rules(to: &SignalMatch) -> Result<Vec<String>, zbus::Error> {
         rule += &format!(",path='{}'", ObjectPath::try_from(path.as_str())?);
     }
     if let Some(interface) = &to.interface {
-        rule += &format!(",interface='{}'", InterfaceName::try_from(interface.as_str())?);
+        rule += &format!(
+            ",interface='{}'",
+            InterfaceName::try_from(interface.as_str())?
+        );
     }
     if let Some(member) = &to.member {
         rule += &format!(",member='{}'", MemberName::try_from(member.as_str())?);
@@ -255,5 +263,10 @@ pub(super) fn to_bus(member: &str, argument: &str, flags: Flags) -> Result<Messa
         .interface(BUS)
         .with_flags(flags)
         .build(&argument)
-        .map_err(|error| failure(FailureCode::Invalid, format!("{member} of {argument:?}: {error}")))
+        .map_err(|error| {
+            failure(
+                FailureCode::Invalid,
+                format!("{member} of {argument:?}: {error}"),
+            )
+        })
 }

@@ -8,7 +8,7 @@ use super::{LARGEST_ARRAY, Order, repeated_key};
 use crate::contract::types::{Failure, Secret};
 
 /// Turns a reference to a secret into its text.
-pub type Reveal = dyn Fn(&Secret) -> Result<String, Failure> + Send + Sync;
+pub type Reveal<'a> = dyn Fn(&Secret) -> Result<String, Failure> + Send + Sync + 'a;
 
 /// The body of a message from a JSON array with one item for each complete type of `signature`.
 ///
@@ -18,7 +18,7 @@ pub fn from_json(
     signature: Signature,
     arguments: &str,
     order: Order,
-    reveal: &Reveal,
+    reveal: &Reveal<'_>,
 ) -> Result<Vec<u8>, Box<ValueError>> {
     let mut encoder = Encoder {
         text: Text::new(arguments),
@@ -42,7 +42,7 @@ struct Encoder<'a> {
     text: Text<'a>,
     out: Vec<u8>,
     order: Order,
-    reveal: &'a Reveal,
+    reveal: &'a Reveal<'a>,
     /// Where the keys of the dictionaries that are open stand in `out`.
     keys: Vec<(usize, usize)>,
 }
@@ -134,10 +134,17 @@ impl Encoder<'_> {
         let magnitude = match digits.parse::<u64>() {
             Ok(magnitude) if magnitude <= largest => magnitude,
             _ => {
-                return malformed(format!("expected {}, {number} is out of its range", name(code)));
+                return malformed(format!(
+                    "expected {}, {number} is out of its range",
+                    name(code)
+                ));
             }
         };
-        let value = if negative { magnitude.wrapping_neg() } else { magnitude };
+        let value = if negative {
+            magnitude.wrapping_neg()
+        } else {
+            magnitude
+        };
         match bits {
             8 => self.out.push(value as u8),
             16 => self.number::<2>(value),
@@ -152,7 +159,9 @@ impl Encoder<'_> {
             let number = self.text.number()?;
             match number.parse::<f64>() {
                 Ok(value) if value.is_finite() => value,
-                _ => return malformed(format!("expected double (d), {number} is out of its range")),
+                _ => {
+                    return malformed(format!("expected double (d), {number} is out of its range"));
+                }
             }
         } else {
             match &*self.text.string()? {
@@ -375,7 +384,10 @@ impl Encoder<'_> {
             return match key[0] {
                 b's' | b'o' => {
                     let text = String::from_utf8_lossy(&bytes(index)[4..]);
-                    malformed(format!("the key {:?} stands twice", text.trim_end_matches('\0')))
+                    malformed(format!(
+                        "the key {:?} stands twice",
+                        text.trim_end_matches('\0')
+                    ))
                 }
                 _ => malformed(format!("the key of entry {index} stands twice")),
             };

@@ -183,17 +183,40 @@ mod tests {
 
     #[test]
     fn signatures_are_valid_or_say_why_not() {
-        for good in ["", "s", "a{sv}", "a{oa{sa{sv}}}", "(i(ss))av", "aaaai", "vv"] {
+        for good in [
+            "",
+            "s",
+            "a{sv}",
+            "a{oa{sa{sv}}}",
+            "(i(ss))av",
+            "aaaai",
+            "vv",
+        ] {
             assert!(Signature::parse(good.as_bytes()).is_ok(), "{good}");
         }
-        let deep = |open: &str, n: usize, close: &str| {
-            format!("{}y{}", open.repeat(n), close.repeat(n))
-        };
+        let deep =
+            |open: &str, n: usize, close: &str| format!("{}y{}", open.repeat(n), close.repeat(n));
         assert!(Signature::parse(deep("a", 32, "").as_bytes()).is_ok());
         assert!(Signature::parse(deep("(", 32, ")").as_bytes()).is_ok());
         for bad in [
-            "a", "(", "()", "(i", "i)", "{sv}", "a{vs}", "a{s}", "a{sss}", "z", "a{sv", "r", "e", "m", "\0",
-            &deep("a", 33, ""), &deep("(", 33, ")"), &"y".repeat(256),
+            "a",
+            "(",
+            "()",
+            "(i",
+            "i)",
+            "{sv}",
+            "a{vs}",
+            "a{s}",
+            "a{sss}",
+            "z",
+            "a{sv",
+            "r",
+            "e",
+            "m",
+            "\0",
+            &deep("a", 33, ""),
+            &deep("(", 33, ")"),
+            &"y".repeat(256),
         ] {
             assert!(Signature::parse(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -92,7 +92,11 @@ impl<'a> Text<'a> {
         if self.take(byte) {
             return Ok(());
         }
-        malformed(format!("this is no JSON: {:?} is missing at byte {}", char::from(byte), self.at))
+        malformed(format!(
+            "this is no JSON: {:?} is missing at byte {}",
+            char::from(byte),
+            self.at
+        ))
     }
 
     /// Whether another item follows in an array or object that `close` ends. `first` before the first item.
@@ -147,7 +151,9 @@ impl<'a> Text<'a> {
             end = after;
         }
         if !sound {
-            return malformed(format!("this is no JSON: a malformed number at byte {start}"));
+            return malformed(format!(
+                "this is no JSON: a malformed number at byte {start}"
+            ));
         }
         self.at = end;
         Ok(&self.text[start..end])
@@ -239,7 +245,10 @@ impl<'a> Text<'a> {
     /// two passes.
     pub(super) fn pass(&mut self) -> Fallible<()> {
         self.peek();
-        if let Ok(known) = self.passed.binary_search_by_key(&self.at, |(start, _)| *start) {
+        if let Ok(known) = self
+            .passed
+            .binary_search_by_key(&self.at, |(start, _)| *start)
+        {
             self.at = self.passed[known].1;
             return Ok(());
         }
@@ -290,7 +299,10 @@ impl<'a> Text<'a> {
                 self.at += 4;
                 Ok(())
             }
-            _ => malformed(format!("this is no JSON: nothing it knows at byte {}", self.at)),
+            _ => malformed(format!(
+                "this is no JSON: nothing it knows at byte {}",
+                self.at
+            )),
         }
     }
 }

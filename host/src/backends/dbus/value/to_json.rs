@@ -138,7 +138,10 @@ impl<'a> Decoder<'a> {
         };
         let bytes = self.take(size)?;
         if self.take(1)? != [0] || bytes.contains(&0) {
-            return malformed(format!("a {} must hold no NUL and end with one", name(code)));
+            return malformed(format!(
+                "a {} must hold no NUL and end with one",
+                name(code)
+            ));
         }
         match code {
             b'o' if !is_object_path(bytes) => return malformed("this is no object path"),
@@ -218,7 +221,8 @@ impl<'a> Decoder<'a> {
                 self.out.push('[');
             }
             let start = self.at;
-            self.value(key, depth).map_err(|error| error.within(index))?;
+            self.value(key, depth)
+                .map_err(|error| error.within(index))?;
             let bytes = &self.body[start..self.at];
             self.keys.push(bytes);
             self.out.push(if object { ':' } else { ',' });
