@@ -12,6 +12,7 @@ use super::options::Options;
 use super::session::Session;
 use super::{INCOMPLETE, ROLLED_BACK, print, report};
 use crate::gate::Mode;
+use crate::output::escape::escape;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::state_file;
@@ -99,7 +100,8 @@ impl Apply {
             print("in sync, nothing would be sent\n")?;
         } else {
             for (plugin, request) in &requests {
-                print(&format!("{plugin}: netlink {}\n", tree::request(request)))?;
+                let request = serde_json::to_string(request)?;
+                print(&format!("{plugin}: netlink {}\n", escape(&request)))?;
             }
         }
         Ok(ExitCode::SUCCESS)

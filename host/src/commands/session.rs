@@ -44,7 +44,7 @@ impl<'a> Session<'a> {
     /// When the namespace cannot be entered or a backend not be reached.
     pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
         let netns = options.netns.as_deref();
-        let place = crate::backends::netlink::namespace::Namespace::open(netns).map_err(to_error)?;
+        let place = crate::backends::netlink::Place::open(netns).map_err(to_error)?;
         let namespace = place.within("look around", Namespace::current).map_err(to_error)?;
         let mut directories = vec![options.secrets_dir.clone()];
         directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
         let started = Instant::now();
         let Some(builtin) = self.builtins.iter().find(|builtin| builtin.name == name) else {
             let names = self.plugin_names();
-            match nearest(name, names.iter().copied()) {
+            match nearest(name, &names) {
                 Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
                 None => bail!("there is no plugin {name:?}; there are: {}", names.join(", ")),
             }
@@ -119,21 +119,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A section without a plugin is shown at its place.
     pub fn plugins_of(&self, file: &StateFile) -> anyhow::Result<Vec<Plugin>> {
-        let mut problems = Vec::new();
-        for (name, section) in &file.plugins {
-            let names = self.plugin_names();
-            if !names.contains(&name.as_str()) {
-                let problem = Problem::at(
-                    section.name_place(),
-                    format!("there is no plugin {name:?}"),
-                );
-                problems.push(match nearest(name, names.iter().copied()) {
-                    Some(near) => problem.help(format!("did you mean {near:?}?")),
-                    None => problem.help(format!("there are: {}", names.join(", "))),
-                });
-            }
-        }
-        reject(Problems::new(file.source.clone(), problems, 0))?;
+        reject(file.unknown_plugins(&self.plugin_names()))?;
         file.plugins.iter().map(|(name, _)| self.plugin(name)).collect()
     }
 

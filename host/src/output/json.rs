@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use crate::contract::exports::op_dbus::plugin::state::{
     Action, Mismatch, Operation as ContractOperation, Outcome,
 };
+use crate::contract::netlink::Request;
+use crate::transaction::apply::Ending;
 use crate::contract::types::{Failure as ContractFailure, FailureCode as ContractCode};
 
 /// The version of these shapes, in the field `version` of each.
@@ -92,6 +94,32 @@ pub struct Apply {
     /// Why it was rolled back, or what could not be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
+}
+
+/// `op-dbus apply --dry-run --json`.
+#[derive(Debug, Serialize)]
+pub struct Rehearsal<'a> {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The very requests that would be sent, in order.
+    pub requests: Vec<Rehearsed<'a>>,
+}
+
+/// A request that would be sent.
+#[derive(Debug, Serialize)]
+pub struct Rehearsed<'a> {
+    /// The plugin that asks for it.
+    pub plugin: &'a str,
+    /// The request, as `netlink.wit` has it.
+    pub netlink: &'a Request,
+}
+
+impl<'a> Rehearsal<'a> {
+    /// Requests by plugin, in order.
+    pub fn of(requests: &'a [(String, Request)]) -> Self {
+        let requests = requests.iter().map(|(plugin, netlink)| Rehearsed { plugin, netlink });
+        Self { version: VERSION, requests: requests.collect() }
+    }
 }
 
 /// How an `apply` ended.
@@ -286,6 +314,21 @@ impl From<&Outcome> for StepOutcome {
             target: outcome.target.clone(),
             summary: outcome.summary.clone(),
             failed: outcome.failed.as_ref().map(Failure::from),
+        }
+    }
+}
+
+impl Failure {
+    /// Why a transaction did not hold, and each object that is not as it was.
+    pub fn of_ending(ending: &Ending) -> Vec<Self> {
+        let plain = |message: String| Self { code: code(ContractCode::Refused), message, backend: None };
+        match ending {
+            Ending::Applied => Vec::new(),
+            Ending::RolledBack(cause) => vec![plain(cause.to_string())],
+            Ending::Incomplete(cause, left) => {
+                let left = left.iter().map(|difference| plain(difference.to_string()));
+                std::iter::once(plain(cause.to_string())).chain(left).collect()
+            }
         }
     }
 }

@@ -14,10 +14,14 @@ use super::plan::Part;
 use super::record::{Begin, Difference, PluginDigest, Who};
 use super::state_dir::StateDir;
 use super::{process::Process, settle};
-use crate::backends::netlink::{Groups, Kernel, Netlink};
+use crate::backends::netlink::{Group, Kernel, Netlink};
 use crate::contract::exports::op_dbus::plugin::state::{Mismatch, Outcome};
 use crate::gate::Mode;
 use crate::plugin::failure::{PluginError, describe};
+
+/// What means that the system may have come closer to the wish.
+const WATCHED: [Group; 5] =
+    [Group::Links, Group::Addresses, Group::Routes, Group::Rules, Group::Neighbours];
 
 /// Why a transaction was undone.
 #[derive(Debug)]
@@ -168,7 +172,7 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         noted.push(Noted { plugin: part.name().to_owned(), checkpoint });
     }
     // Listening starts before the first change, so that no event is missed.
-    let events = setting.kernel.watch(Groups::ALL).map_err(crate::plugin::failure::to_error)?;
+    let events = setting.kernel.watch(&WATCHED).map_err(crate::plugin::failure::to_error)?;
     let digests = parts.iter().map(|part| (part.name(), part.caller.plugin.digest.as_str()));
     let (transaction, book) = begin(setting.state, setting.command, digests)?;
     let checkpoints = Checkpoints::new(setting.state.checkpoints());

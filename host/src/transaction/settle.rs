@@ -26,8 +26,13 @@ pub async fn verify(
     let deadline = Instant::now() + within;
     loop {
         let found = mismatches(parts).await?;
-        if found.is_empty() || timeout_at(deadline, events.next()).await.is_err() {
+        if found.is_empty() {
             return Ok(found);
+        }
+        // An event, or an overrun: either way something may have changed. Without events there is nothing to wait for.
+        match timeout_at(deadline, events.next()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Ok(found),
         }
     }
 }

@@ -54,6 +54,7 @@ use crate::secrets::SecretStore;
 
 pub use events::{Event, Events, Group};
 pub use kernel::Kernel;
+pub use namespace::Namespace as Place;
 
 /// The kernel, in one network namespace. Cheap to clone; calls from several tasks take turns.
 #[derive(Clone)]
