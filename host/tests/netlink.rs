@@ -320,7 +320,7 @@ async fn tunnels_macvlans_and_taps_come_back_as_they_were_made() {
         multi_queue: Some(false),
         persistent: Some(true),
     };
-    let mut tap_spec = spec("tap0", Kind::Tun(tap.clone()));
+    let mut tap_spec = spec("tap0", Kind::Tun(tap));
     tap_spec.index = Some(4711);
     tap_spec.settings.mtu = Some(1300);
     let wanted = [
