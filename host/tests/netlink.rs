@@ -320,7 +320,7 @@ async fn tunnels_macvlans_and_taps_come_back_as_they_were_made() {
         multi_queue: Some(false),
         persistent: Some(true),
     };
-    let mut tap_spec = spec("tap0", Kind::Tun(tap.clone()));
+    let mut tap_spec = spec("tap0", Kind::Tun(tap));
     tap_spec.index = Some(4711);
     tap_spec.settings.mtu = Some(1300);
     let wanted = [
@@ -892,6 +892,8 @@ mod kinds_of_a_full_kernel {
                 other => other,
             };
             assert_eq!(found.kind, expected, "{word}");
+            // Tunnels of several kinds between the same ends get into each other's way.
+            all_done(&kernel.execute(&[Request::DeleteLink(found.name)]).await);
         }
         if has(&space, "geneve", "id 9 remote 127.0.0.1") {
             let wanted = Kind::Geneve(Geneve {

@@ -7,8 +7,8 @@ use netlink_sys::Socket;
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 
+use super::answer::Messages;
 use super::errno;
-use super::socket::Messages;
 use super::{address, link, neighbour, route, rule};
 use crate::contract::types::Failure;
 
@@ -19,10 +19,15 @@ const BUFFER: usize = 64 * 1024;
 /// What to be told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
+    /// Links, their settings and state.
     Links,
+    /// IPv4 and IPv6 addresses.
     Addresses,
+    /// IPv4 and IPv6 routes.
     Routes,
+    /// Routing rules.
     Rules,
+    /// Entries of the neighbour tables.
     Neighbours,
 }
 
@@ -44,9 +49,11 @@ impl Group {
 pub enum Event {
     /// An object of this group was made, changed or, with `gone`, deleted. Read again what matters: a later event may have overtaken this one.
     Changed {
+        /// What kind of object it is.
         group: Group,
         /// The index of the link that it is or hangs from; 0 for rules, and for routes, which may leave by several.
         link: u32,
+        /// It was deleted.
         gone: bool,
     },
     /// Events were lost: everything may have changed.

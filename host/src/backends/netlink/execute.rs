@@ -4,24 +4,24 @@
 //! without waiting for the kernel's answer. The pipeline is flushed only where a name's meaning hangs on the answer: at a rename, at a creation
 //! over a name that an earlier deletion may have freed, and around what is not rtnetlink (TUN's ioctls, WireGuard's generic netlink).
 
+mod links;
+
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
+use super::answer::Trouble;
 use super::describe::describe;
-use super::errno::{invalid, no_link};
+use super::errno::no_link;
 use super::link::{
-    self, RTM_DELLINK, RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, Target, alternative_names,
-    ifinfomsg,
+    self, RTM_DELLINK, RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, alternative_names, ifinfomsg,
 };
 use super::message::Message;
-use super::resolve::{Known, Names, free_indices};
+use super::resolve::{Names, free_indices};
 use super::route::Verb;
-use super::socket::{Channel, Trouble};
-use super::{Netlink, address, neighbour, route, rule, tun, vlan, wireguard};
-use crate::contract::netlink::{
-    ControllerChange, Kind, LinkChange, LinkSpec, Request, Tun, Wireguard,
-};
-use crate::contract::types::{Failure, FailureCode};
+use super::socket::Channel;
+use super::{Netlink, address, neighbour, route, rule, vlan};
+use crate::contract::netlink::{ControllerChange, Kind, Request};
+use crate::contract::types::Failure;
 
 /// Deleting a link waits for all processors to forget it; adding a port or setting a link up costs some of that too.
 fn work(message: &Message) -> usize {
@@ -276,175 +276,6 @@ impl<'a> Pipeline<'a> {
         Ok(known.index)
     }
 
-    async fn create(&mut self, position: usize, spec: &'a LinkSpec) -> Result<(), Stop> {
-        let mut made = vec![spec.name.as_str()];
-        if let Kind::Veth(veth) = &spec.kind {
-            made.extend(veth.peer.as_deref());
-        }
-        let taken = made.iter().any(|name| self.names.known.contains_key(*name));
-        if taken && self.deleted {
-            self.flush().await.map_err(Stop::Batch)?;
-            let learnt = self.names.learn(self.channel, &made, false).await;
-            learnt.map_err(|trouble| Stop::Batch(trouble.failure("look links up again")))?;
-        }
-        if let Kind::Tun(tun) = &spec.kind {
-            return self.create_tun(position, spec, tun).await;
-        }
-        let mut fresh = || self.free.pop().unwrap_or(0);
-        let index = spec.index.unwrap_or_else(&mut fresh);
-        let peer_index = match made.len() {
-            2 => fresh(),
-            _ => 0,
-        };
-        let messages = link::create(spec, index, peer_index, &|name| self.index(position, name))?;
-        self.creations.push(Creation {
-            request: position,
-            index,
-            place: Some(self.queue.len()),
-        });
-        self.push(position, messages);
-        for (name, index) in made.into_iter().zip([index, peer_index]) {
-            // What is there already stays what the name means: the kernel will refuse this creation.
-            self.names.known.entry(name.to_owned()).or_insert(Known {
-                index,
-                up: name == spec.name && spec.settings.up == Some(true),
-                kind: spec.kind.clone(),
-                data: Vec::new(),
-                stale: true,
-            });
-        }
-        match &spec.kind {
-            Kind::Wireguard(wireguard) if wireguard::says_anything(wireguard) => {
-                self.flush().await.map_err(Stop::Batch)?;
-                if self.answers[position].is_err() {
-                    return Ok(());
-                }
-                self.set_wireguard(position, index, wireguard).await?;
-                if self.answers[position].is_err() {
-                    self.names.known.remove(&spec.name);
-                    let undo = [Message::new(RTM_DELLINK, 0, &ifinfomsg(index, 0, 0))];
-                    let undone = self.channel.change(&undo, work).await;
-                    undone.map_err(|(_, trouble)| {
-                        Stop::Batch(trouble.failure("take a half-made link back"))
-                    })?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Sets what goes over generic netlink; what is queued must have been flushed.
-    async fn set_wireguard(
-        &mut self,
-        position: usize,
-        index: u32,
-        settings: &Wireguard,
-    ) -> Result<(), Stop> {
-        let shared = &self.netlink.0;
-        let mut generic = shared.generic.lock().await;
-        let what = describe(&self.requests[position]);
-        let done = wireguard::write(&mut generic, &shared.secrets, index, settings, &what).await;
-        if let Err(failure) = done {
-            self.answers[position] = Err(failure);
-        }
-        Ok(())
-    }
-
-    /// A TUN or TAP device: made by ioctl(2), finished over rtnetlink.
-    async fn create_tun(
-        &mut self,
-        position: usize,
-        spec: &'a LinkSpec,
-        settings: &Tun,
-    ) -> Result<(), Stop> {
-        self.flush().await.map_err(Stop::Batch)?;
-        link::check_name(&spec.name)?;
-        if self.names.known.contains_key(&spec.name) {
-            return Err(Stop::Request(Failure {
-                code: FailureCode::Exists,
-                message: format!("{}: exists already", describe(&self.requests[position])),
-                backend: None,
-            }));
-        }
-        let index = spec.index.or_else(|| self.free.pop()).unwrap_or(0);
-        // Checked before anything is made.
-        let messages = link::finish_tun(spec, index, &|name| self.index(position, name))?;
-        tun::create(&self.netlink.0.namespace, &spec.name, index, settings)?;
-        self.creations.push(Creation {
-            request: position,
-            index,
-            place: None,
-        });
-        self.push(position, messages);
-        self.names.known.insert(
-            spec.name.clone(),
-            Known {
-                index,
-                up: spec.settings.up == Some(true),
-                kind: spec.kind.clone(),
-                data: Vec::new(),
-                stale: true,
-            },
-        );
-        Ok(())
-    }
-
-    async fn change(&mut self, position: usize, change: &'a LinkChange) -> Result<(), Stop> {
-        let name = change.link.as_str();
-        self.index(position, name)?;
-        if change.kind.is_some() && self.names.known[name].stale {
-            self.flush().await.map_err(Stop::Batch)?;
-            let learnt = self.names.learn(self.channel, &[name], false).await;
-            learnt.map_err(|trouble| Stop::Batch(trouble.failure("look a link up again")))?;
-        }
-        let known = self.names.known.get(name).ok_or_else(|| no_link(name))?;
-        if let Some(kind) = &change.kind {
-            check_kind(name, &known.kind, kind)?;
-        }
-        let needs_down = match &change.settings.controller {
-            ControllerChange::Attach(controller) => self
-                .names
-                .known
-                .get(controller)
-                .is_some_and(|known| matches!(known.kind, Kind::Bond(_))),
-            _ => false,
-        };
-        let target = Target {
-            index: known.index,
-            up: known.up,
-            data: &known.data,
-        };
-        let messages = link::change(change, &target, needs_down, &|name| {
-            self.index(position, name)
-        })?;
-        let index = target.index;
-        self.push(position, messages);
-        if let Some(Kind::Wireguard(wireguard)) = &change.kind {
-            self.flush().await.map_err(Stop::Batch)?;
-            if self.answers[position].is_ok() {
-                self.set_wireguard(position, index, wireguard).await?;
-            }
-        }
-        let known = self
-            .names
-            .known
-            .get_mut(name)
-            .ok_or_else(|| no_link(name))?;
-        known.up = change.settings.up.unwrap_or(known.up);
-        known.stale |= change.kind.is_some();
-        if let Some(new) = change.new_name.as_deref().filter(|new| *new != name) {
-            self.flush().await.map_err(Stop::Batch)?;
-            if self.answers[position].is_ok() {
-                let known = self.names.known.remove(name);
-                self.names
-                    .known
-                    .extend(known.map(|known| (new.to_owned(), known)));
-            }
-        }
-        Ok(())
-    }
-
     /// Sends what is queued and takes the answers; a creation that was refused half way is taken back.
     async fn flush(&mut self) -> Result<(), Failure> {
         let queue = std::mem::take(&mut self.queue);
@@ -515,42 +346,6 @@ enum Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Request(failure)
-    }
-}
-
-/// A kind cannot change, and neither can what identifies some kinds; the kernel would ignore that silently.
-fn check_kind(name: &str, present: &Kind, wanted: &Kind) -> Result<(), Failure> {
-    let refuse = |what: String| {
-        Err(invalid(format!(
-            "link {name:?}: {what}; delete it and create it anew"
-        )))
-    };
-    if std::mem::discriminant(present) != std::mem::discriminant(wanted) {
-        let word = |kind| link::word(kind).unwrap_or("ethernet").to_owned();
-        return refuse(format!(
-            "its kind is {}, and cannot become {}",
-            word(present),
-            word(wanted)
-        ));
-    }
-    match (present, wanted) {
-        (Kind::Vlan(old), Kind::Vlan(new)) if old.id != new.id => refuse(format!(
-            "its VLAN is {}, and cannot become {}",
-            old.id, new.id
-        )),
-        (Kind::Vlan(old), Kind::Vlan(new))
-            if new.protocol.is_some() && new.protocol != old.protocol =>
-        {
-            refuse("its VLAN protocol cannot change".to_owned())
-        }
-        (Kind::Vrf(old), Kind::Vrf(new)) if old.table != new.table => refuse(format!(
-            "its table is {}, and cannot become {}",
-            old.table, new.table
-        )),
-        (Kind::Tun(old), Kind::Tun(new)) if old.mode != new.mode => {
-            refuse("its mode cannot change".to_owned())
-        }
-        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`Kernel`]: what can be asked of a kernel; [`Netlink`] is the real one.
-//! - `socket`, `message`, `attribute`: the transport, messages out, attributes in.
+//! - `socket`, `message`, `answer`, `attribute`: the transport; messages out, answers and their attributes in.
 //! - `namespace`, `errno`: where the sockets live; what the kernel's refusals mean.
 //! - `resolve`: names and indices. `read`: which dumps a question takes. `execute`: batches of changes.
 //! - `link/`, `address`, `route`, `rule`, `neighbour`, `vlan`, `wireguard`: the objects, both ways; `tun` makes what takes ioctl(2).
@@ -13,6 +13,7 @@
 //! name for, which are needed to tell what a recreated link would lose.
 
 mod address;
+mod answer;
 mod attribute;
 mod describe;
 mod errno;

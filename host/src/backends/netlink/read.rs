@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 
 use rustix::io::Errno;
 
+use super::answer::Trouble;
 use super::link::{self, Decoded, RTM_NEWLINK, ifla};
 use super::resolve::{self, Key, MANY, dump_request};
-use super::socket::{Channel, Trouble};
+use super::socket::Channel;
 use super::{Netlink, address, ip, neighbour, route, rule, vlan};
 use crate::contract::netlink::{
     Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Route, RouteScope, Rule,

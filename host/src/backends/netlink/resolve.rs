@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::answer::{Received, Refusal, Trouble};
 use super::attribute::Fault;
 use super::link::{
     self, Decoded, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK, ifinfomsg, ifla,
 };
 use super::message::Message;
-use super::socket::{Channel, Received, Refusal, Trouble};
+use super::socket::Channel;
 use crate::contract::netlink::Kind;
 use rustix::io::Errno;
 

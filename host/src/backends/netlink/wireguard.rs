@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::answer::Trouble;
 use super::attribute::{Attribute, Attributes, Fault, attributes};
 use super::errno::invalid;
 use super::ip;
 use super::message::Message;
-use super::socket::{Channel, Trouble};
+use super::socket::Channel;
 use crate::contract::netlink::{Wireguard, WireguardPeer};
 use crate::contract::types::{Failure, FailureCode, Secret};
 use crate::secrets::SecretStore;
