@@ -92,7 +92,7 @@ impl Capture<'_> {
             frontier.push((name.clone(), Reach::Deleted));
         }
         for (name, change) in &footprint.changes {
-            let Some(link) = self.link(&name) else {
+            let Some(link) = self.link(name) else {
                 continue;
             };
             frontier.extend(reach(link, change).map(|reach| (name.clone(), reach)));
