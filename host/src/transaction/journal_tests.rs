@@ -186,6 +186,8 @@ fn a_change_of_any_durable_byte_is_reported_and_never_guessed() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn any_damage_leaves_a_beginning_or_an_error(
         changes in prop::collection::vec((0..9000_usize, any::<u8>()), 1..6),
@@ -351,12 +353,11 @@ fn begin_of(left: &Unfinished) -> Begin {
 }
 
 /// A mount namespace with a disk of 1 MiB, and in it this test program.
-fn on_a_small_disk(root: &Path) -> Command {
+fn on_a_small_disk() -> Command {
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "sh", "-c", "mount -t tmpfs -o size=1m,mode=700 tmpfs \"$OP_DBUS_TEST_JOURNAL\" && exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap());
-    let _ = root;
     command
 }
 
@@ -364,7 +365,7 @@ fn on_a_small_disk(root: &Path) -> Command {
 fn a_full_disk_stops_a_transaction_before_it_begins() {
     let root = tempfile::tempdir().unwrap();
     assert!(elsewhere(
-        on_a_small_disk(root.path()),
+        on_a_small_disk(),
         root.path(),
         "",
         "full at once"
@@ -374,10 +375,5 @@ fn a_full_disk_stops_a_transaction_before_it_begins() {
 #[test]
 fn a_disk_that_fills_up_stops_the_next_step_and_leaves_room_for_the_undo() {
     let root = tempfile::tempdir().unwrap();
-    assert!(elsewhere(
-        on_a_small_disk(root.path()),
-        root.path(),
-        "",
-        "full later"
-    ));
+    assert!(elsewhere(on_a_small_disk(), root.path(), "", "full later"));
 }

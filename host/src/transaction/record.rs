@@ -13,6 +13,10 @@ use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a journal has a handful of records"
+)]
 pub enum Record {
     /// The first one.
     Begin(Begin),

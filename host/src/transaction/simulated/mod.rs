@@ -88,12 +88,7 @@ impl Simulated {
             _ => false,
         };
         let links = state.links.iter().map(|link| {
-            let pair = matches!(link.kind, Kind::Veth(_));
-            let index = if pair && second(link) || pair {
-                0
-            } else {
-                link.index
-            };
+            let index = if second(link) { 0 } else { link.index };
             let mut names = link.alternative_names.clone();
             names.sort();
             format!(
