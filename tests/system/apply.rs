@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, assert_same};
 
 const BRIDGE: &str = r#"{"version": 1, "plugins": {"net": {"interfaces": [
     {"name": "br0", "type": "bridge", "ports": ["p0"],
@@ -51,7 +51,7 @@ fn has_nothing_to_do_the_second_time() {
     namespace.op_dbus(&["diff".as_ref(), file.as_os_str()]).success();
     let run = namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
     assert!(run.stdout.contains("in sync"), "{}", run.stdout);
-    assert_eq!(namespace.everything(), before);
+    assert_same(&namespace.everything(), &before);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn diff_and_rehearsal_change_nothing() {
     let rehearsal =
         namespace.op_dbus(&["apply".as_ref(), "--dry-run".as_ref(), file.as_os_str()]).success();
     assert!(rehearsal.stdout.contains("br0"), "{}", rehearsal.stdout);
-    assert_eq!(namespace.everything(), before);
+    assert_same(&namespace.everything(), &before);
 }
 
 #[test]
@@ -218,5 +218,5 @@ fn routes_of_every_type_rules_and_neighbours_are_made_and_verified() {
     assert!(namespace.ip(&["neighbour"]).contains("192.0.2.77 dev a0 lladdr 02:00:00:00:00:77 PERMANENT"));
     namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
     namespace.op_dbus(&["rollback"]).success();
-    assert_eq!(namespace.everything(), before);
+    assert_same(&namespace.everything(), &before);
 }

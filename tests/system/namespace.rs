@@ -78,17 +78,29 @@ impl Namespace {
         links.into_iter().next()
     }
 
-    /// Links, addresses, routes and rules in the words of `ip`, to be compared as a whole.
-    pub fn everything(&self) -> String {
-        const PARTS: [&[&str]; 6] = [
-            &["-json", "-details", "link"],
-            &["-json", "address"],
-            &["-json", "-4", "route", "show", "table", "all"],
-            &["-json", "-6", "route", "show", "table", "all"],
-            &["-json", "-4", "rule"],
-            &["-json", "-6", "rule"],
+    /// Links, addresses, routes and rules in the words of `ip`, one object a line, to be compared with [`assert_same`]. Without what the
+    /// kernel moves by itself: whether an address is still being checked for duplicates.
+    pub fn everything(&self) -> Vec<String> {
+        const PARTS: [&[&str]; 7] = [
+            &["-details", "link"],
+            &["address"],
+            &["-4", "route", "show", "table", "all"],
+            &["-6", "route", "show", "table", "all"],
+            &["-4", "rule"],
+            &["-6", "rule"],
+            &["neighbour", "show", "nud", "permanent"],
         ];
-        PARTS.iter().map(|part| self.ip(part)).collect()
+        let mut lines = Vec::new();
+        for part in PARTS {
+            for mut object in self.ip_json(part).as_array().expect("a list").clone() {
+                for address in object["addr_info"].as_array_mut().into_iter().flatten() {
+                    address.as_object_mut().expect("an object").remove("tentative");
+                }
+                lines.push(format!("{} {object}", part.join(" ")));
+            }
+        }
+        lines.sort();
+        lines
     }
 
     /// Writes a file into the test's directory.
@@ -124,6 +136,20 @@ impl Drop for Namespace {
             eprintln!("the namespace {} is left behind", self.name);
         }
     }
+}
+
+/// Asserts that two answers of [`Namespace::everything`] say the same, and shows only what differs.
+#[track_caller]
+pub fn assert_same(now: &[String], before: &[String]) {
+    let only = |these: &[String], those: &[String], sign: &str| -> String {
+        these.iter().filter(|line| !those.contains(line)).map(|line| format!("{sign} {line}\n")).collect()
+    };
+    assert!(
+        now == before,
+        "the network is not as it was:\n{}{}",
+        only(before, now, "-"),
+        only(now, before, "+")
+    );
 }
 
 /// Compiled plugins, shared by all tests: compiling one takes longer than most tests.

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, assert_same};
 
 /// Links, addresses, routes and a rule that stand before a test begins.
 fn inhabited() -> Namespace {
@@ -39,36 +39,31 @@ fn change(namespace: &Namespace) -> std::path::PathBuf {
     namespace.file("change.json", state.to_string())
 }
 
-/// What is there, without what the kernel counts up by itself.
-fn everything(namespace: &Namespace) -> String {
-    namespace.everything()
-}
-
 #[test]
 fn rollback_brings_back_exactly_what_was() {
     let namespace = inhabited();
-    let before = everything(&namespace);
+    let before = namespace.everything();
     let file = change(&namespace);
     namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
-    assert_ne!(everything(&namespace), before);
+    assert_ne!(namespace.everything(), before);
     namespace.op_dbus(&["rollback"]).success();
-    assert_eq!(everything(&namespace), before);
+    assert_same(&namespace.everything(), &before);
 }
 
 #[test]
 fn rollback_walks_back_apply_by_apply_and_then_says_that_there_is_no_more() {
     let namespace = inhabited();
-    let mut states = vec![everything(&namespace)];
+    let mut states = vec![namespace.everything()];
     for mtu in [1390, 1380, 1370] {
         let state = json!({"version": 1, "plugins": {"net": {"interfaces": [{"name": "eth0", "mtu": mtu}]}}});
         let file = namespace.file("mtu.json", state.to_string());
         namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
-        states.push(everything(&namespace));
+        states.push(namespace.everything());
     }
     states.pop();
     while let Some(state) = states.pop() {
         namespace.op_dbus(&["rollback"]).success();
-        assert_eq!(everything(&namespace), state);
+        assert_same(&namespace.everything(), &state);
     }
     let run = namespace.op_dbus(&["rollback"]).code(1);
     assert!(run.stderr.contains("no checkpoint"), "{}", run.stderr);
@@ -77,7 +72,7 @@ fn rollback_walks_back_apply_by_apply_and_then_says_that_there_is_no_more() {
 #[test]
 fn a_checkpoint_made_by_hand_restores_what_others_changed_too() {
     let namespace = inhabited();
-    let before = everything(&namespace);
+    let before = namespace.everything();
     namespace.op_dbus(&["checkpoint", "create", "--comment", "before the storm"]).success();
     let file = change(&namespace);
     namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
@@ -95,7 +90,7 @@ fn a_checkpoint_made_by_hand_restores_what_others_changed_too() {
         .unwrap()
         .to_owned();
     namespace.op_dbus(&["rollback", &by_hand]).success();
-    assert_eq!(everything(&namespace), before);
+    assert_same(&namespace.everything(), &before);
     namespace.op_dbus(&["checkpoint", "show", &by_hand]).success();
     namespace.op_dbus(&["checkpoint", "delete", &by_hand]).success();
     namespace.op_dbus(&["rollback", &by_hand]).code(1);
@@ -114,12 +109,12 @@ fn refused(namespace: &Namespace) -> std::path::PathBuf {
 #[test]
 fn a_failed_apply_leaves_everything_as_it_was_and_exits_with_3() {
     let namespace = inhabited();
-    let before = everything(&namespace);
+    let before = namespace.everything();
     let file = refused(&namespace);
     let run = namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(3);
     assert!(run.stderr.contains("mv0"), "{}", run.stderr);
     assert!(run.stderr.contains("rolled back"), "{}", run.stderr);
-    assert_eq!(everything(&namespace), before);
+    assert_same(&namespace.everything(), &before);
     let list = namespace.op_dbus(&["checkpoint", "list", "--json"]).success().json();
     assert_eq!(list["checkpoints"], json!([]), "there is nothing to go back to");
 }
@@ -149,7 +144,7 @@ const DEADLY: [&str; 17] = [
 fn a_killed_apply_is_undone_by_the_next_command_or_was_done() {
     for point in DEADLY {
         let namespace = inhabited();
-        let before = everything(&namespace);
+        let before = namespace.everything();
         // An undo happens only where something fails.
         let file = if point.starts_with("undo") { refused(&namespace) } else { change(&namespace) };
         let mut command = namespace.op_dbus_command();
@@ -157,7 +152,7 @@ fn a_killed_apply_is_undone_by_the_next_command_or_was_done() {
         let killed = command.output().unwrap();
         assert_eq!(killed.status.code(), None, "{point} did not kill: {killed:?}");
         namespace.op_dbus(&["diff".as_ref(), change(&namespace).as_os_str()]);
-        let after = everything(&namespace);
+        let after = namespace.everything();
         if after != before {
             namespace.op_dbus(&["verify".as_ref(), file.as_os_str()]).success();
             assert!(point.starts_with("journal.finish"), "{point}: neither old nor undone");
@@ -206,7 +201,7 @@ fn wait_for_lock(namespace: &Namespace) -> String {
 #[test]
 fn a_journal_that_cannot_be_written_stops_the_apply_before_anything_changes() {
     let namespace = inhabited();
-    let before = everything(&namespace);
+    let before = namespace.everything();
     let file = change(&namespace);
     let mut apply = namespace
         .op_dbus_command()
@@ -219,5 +214,5 @@ fn a_journal_that_cannot_be_written_stops_the_apply_before_anything_changes() {
         .unwrap();
     let status = apply.wait().unwrap();
     assert_eq!(status.code(), Some(3));
-    assert_eq!(everything(&namespace), before);
+    assert_same(&namespace.everything(), &before);
 }

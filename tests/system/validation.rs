@@ -1,6 +1,6 @@
 //! What a state file must not say: a clear error that names the place, and nothing changes.
 
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, assert_same};
 
 /// A broken file, its name, and what the error says.
 const BROKEN: [(&str, &str, &[&str]); 15] = [
@@ -35,7 +35,7 @@ fn every_broken_file_gets_a_clear_error_and_nothing_changes() {
             assert!(!run.stderr.contains('\u{1b}'), "{name}: colours without a terminal");
         }
     }
-    assert_eq!(namespace.everything(), before);
+    assert_same(&namespace.everything(), &before);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn huge_deep_and_foreign_files_are_refused() {
     for file in files {
         namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(1);
     }
-    assert_eq!(namespace.everything(), before);
+    assert_same(&namespace.everything(), &before);
 }
 
 #[test]

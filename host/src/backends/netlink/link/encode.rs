@@ -266,6 +266,11 @@ fn finish(spec: &LinkSpec, index: u32) -> Result<Vec<Message>, Failure> {
     let (flags, mask) = flags(settings);
     let mut second = Message::new(RTM_NEWLINK, 0, &ifinfomsg(index, flags, mask));
     extras(settings, &mut second)?;
+    // The kernel takes an MTU of creation for a bridge's own choice, and adjusts it to each new port (br_mtu_auto_adjust in
+    // net/bridge/br_if.c). One that is set afterwards stays.
+    if let (Kind::Bridge(_), Some(mtu)) = (&spec.kind, settings.mtu) {
+        second.u32(ifla::MTU, mtu);
+    }
     if mask != 0 || second.len() > HEADER + 16 {
         messages.push(second);
     }
