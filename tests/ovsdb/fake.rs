@@ -46,7 +46,10 @@ impl Peer {
 
     /// Answers a request with a result, given as JSON text.
     pub async fn answer(&mut self, request: &Value, result: &str) -> bool {
-        let text = format!(r#"{{"id":{},"result":{result},"error":null}}"#, request["id"]);
+        let text = format!(
+            r#"{{"id":{},"result":{result},"error":null}}"#,
+            request["id"]
+        );
         self.send(text).await
     }
 
@@ -91,7 +94,9 @@ impl Fake {
 
     /// A client with these options.
     pub async fn client(&self) -> Client {
-        Client::connect(self.options()).await.expect("the fake listens")
+        Client::connect(self.options())
+            .await
+            .expect("the fake listens")
     }
 }
 
@@ -106,5 +111,7 @@ pub fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("proc is mounted");
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
     let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.and_then(|number| number.parse().ok()).expect("the kernel tells VmHWM")
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("the kernel tells VmHWM")
 }

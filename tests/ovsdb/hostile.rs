@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use op_dbus::backends::ovsdb::{
-    Client, Event, MonitorRequest, Options, OvsdbError, TableRequest,
-};
+use op_dbus::backends::ovsdb::{Client, Event, MonitorRequest, Options, OvsdbError, TableRequest};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Peer, peak_memory};
@@ -57,7 +55,12 @@ async fn deep_nesting_is_a_breach_of_the_protocol() {
 async fn keys_that_are_there_twice_are_a_breach_of_the_protocol() {
     let fake = saying(r#"{"id":0,"result":[{"rows":[{"name":"a","name":"b"}]}],"error":null}"#);
     let select = json!({"op": "select", "table": "Bridge", "where": []});
-    let error = fake.client().await.transact("db", &[select]).await.unwrap_err();
+    let error = fake
+        .client()
+        .await
+        .transact("db", &[select])
+        .await
+        .unwrap_err();
     assert!(matches!(error, OvsdbError::Protocol { reason, .. } if reason.contains("twice")));
 }
 
@@ -65,7 +68,10 @@ async fn keys_that_are_there_twice_are_a_breach_of_the_protocol() {
 async fn a_reply_in_pieces_of_one_byte_is_a_reply() {
     let fake = Fake::start(async |mut peer: Peer| {
         while let Some(request) = peer.request().await {
-            let text = format!(r#"  {{"id":{},"result":["a}}\"","ü"],"error":null}}"#, request["id"]);
+            let text = format!(
+                r#"  {{"id":{},"result":["a}}\"","ü"],"error":null}}"#,
+                request["id"]
+            );
             for byte in text.as_bytes() {
                 peer.send([*byte]).await;
                 tokio::task::yield_now().await;
@@ -129,22 +135,37 @@ async fn a_reply_beyond_the_cap_is_a_limit_and_takes_no_more_memory_than_the_cap
 async fn a_request_beyond_the_cap_is_a_limit_and_is_not_sent() {
     let fake = saying("");
     let comment = json!({"op": "comment", "comment": "x".repeat(2 << 20)});
-    let error = fake.client().await.transact("db", &[comment]).await.unwrap_err();
+    let error = fake
+        .client()
+        .await
+        .transact("db", &[comment])
+        .await
+        .unwrap_err();
     assert!(matches!(error, OvsdbError::Limit { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn endless_whitespace_is_silence() {
-    let fake = Fake::start(async |mut peer: Peer| while peer.send([b' '; 1 << 12]).await {
-        tokio::task::yield_now().await;
+    let fake = Fake::start(async |mut peer: Peer| {
+        while peer.send([b' '; 1 << 12]).await {
+            tokio::task::yield_now().await;
+        }
     });
     let options = Options {
         idle: Duration::from_millis(100),
         ..fake.options()
     };
     let before = peak_memory();
-    let error = Client::connect(options).await.unwrap().list_dbs().await.unwrap_err();
-    assert!(matches!(&error, OvsdbError::Lost { reason, .. } if reason.contains("silent")), "{error}");
+    let error = Client::connect(options)
+        .await
+        .unwrap()
+        .list_dbs()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, OvsdbError::Lost { reason, .. } if reason.contains("silent")),
+        "{error}"
+    );
     assert!(peak_memory() - before < 64 << 10);
 }
 
@@ -163,8 +184,16 @@ async fn a_silent_server_is_asked_for_a_sign_of_life_and_then_taken_for_dead() {
         idle: Duration::from_millis(100),
         ..fake.options()
     };
-    let error = Client::connect(options).await.unwrap().list_dbs().await.unwrap_err();
-    assert!(matches!(&error, OvsdbError::Lost { reason, .. } if reason.contains("silent")), "{error}");
+    let error = Client::connect(options)
+        .await
+        .unwrap()
+        .list_dbs()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, OvsdbError::Lost { reason, .. } if reason.contains("silent")),
+        "{error}"
+    );
     assert_eq!(told.recv().await.unwrap(), "list_dbs");
     assert_eq!(told.recv().await.unwrap(), "echo");
 }
@@ -173,7 +202,8 @@ async fn a_silent_server_is_asked_for_a_sign_of_life_and_then_taken_for_dead() {
 async fn the_echo_of_the_server_is_answered_with_its_own_words() {
     let fake = Fake::start(async |mut peer: Peer| {
         let request = peer.request().await.unwrap();
-        peer.send(r#"{"id":["any"],"method":"echo","params":[9007199254740993,"x"]}"#).await;
+        peer.send(r#"{"id":["any"],"method":"echo","params":[9007199254740993,"x"]}"#)
+            .await;
         let echo = peer.request().await.unwrap();
         assert_eq!(echo["id"], json!(["any"]));
         let result = format!("[{}]", Value::from(echo["result"].to_string()));
@@ -186,7 +216,8 @@ async fn the_echo_of_the_server_is_answered_with_its_own_words() {
 
 #[tokio::test]
 async fn a_server_that_asks_and_never_reads_is_left() {
-    let echo = r#"{"id":"e","method":"echo","params":["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]}"#.repeat(500);
+    let echo =
+        r#"{"id":"e","method":"echo","params":["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]}"#.repeat(500);
     let fake = Fake::start(move |mut peer: Peer| {
         let echo = echo.clone();
         async move { while peer.send(&echo).await {} }
@@ -227,7 +258,8 @@ async fn a_read_whose_reply_is_cut_off_is_sent_again_and_a_change_is_not() {
             let _ = tell.send(request["method"].clone());
             if is_first {
                 // And dies in the middle of its reply.
-                peer.send(format!(r#"{{"id":{},"result":["a"#, request["id"])).await;
+                peer.send(format!(r#"{{"id":{},"result":["a"#, request["id"]))
+                    .await;
             } else {
                 peer.answer(&request, r#"["a"]"#).await;
             }
@@ -244,7 +276,10 @@ async fn a_read_whose_reply_is_cut_off_is_sent_again_and_a_change_is_not() {
         matches!(&error, OvsdbError::EffectUnknown { cause } if matches!(**cause, OvsdbError::Lost { .. })),
         "{error}"
     );
-    assert!(error.to_string().contains("in the middle of a message"), "{error}");
+    assert!(
+        error.to_string().contains("in the middle of a message"),
+        "{error}"
+    );
     assert_eq!(told.recv().await.unwrap(), "transact");
     assert_eq!(client.list_dbs().await.unwrap(), ["a"]);
     assert_eq!(told.recv().await.unwrap(), "list_dbs");
@@ -254,11 +289,17 @@ async fn a_read_whose_reply_is_cut_off_is_sent_again_and_a_change_is_not() {
 async fn an_answer_to_a_change_that_means_nothing_leaves_its_effect_unknown() {
     let fake = saying(r#"{"id":0,"result":[],"error":null}"#);
     let delete = json!({"op": "delete", "table": "T", "where": []});
-    let error = fake.client().await.transact("db", &[delete]).await.unwrap_err();
+    let error = fake
+        .client()
+        .await
+        .transact("db", &[delete])
+        .await
+        .unwrap_err();
     assert!(matches!(error, OvsdbError::EffectUnknown { .. }), "{error}");
 }
 
-const SCHEMA: &str = r#"{"name":"db","version":"1.0.0","tables":{"T":{"columns":{"n":{"type":"integer"}}}}}"#;
+const SCHEMA: &str =
+    r#"{"name":"db","version":"1.0.0","tables":{"T":{"columns":{"n":{"type":"integer"}}}}}"#;
 
 fn everything() -> MonitorRequest {
     MonitorRequest {
@@ -282,12 +323,15 @@ async fn updates_for_unknown_monitors_are_passed_over() {
     let fake = Fake::start(async |mut peer: Peer| {
         let request = to_monitor(&mut peer).await;
         for strange in ["\"other\"", "null", "7", "[[]]"] {
-            let update = format!(r#"{{"id":null,"method":"update3","params":[{strange},"t",{{}}]}}"#);
+            let update =
+                format!(r#"{{"id":null,"method":"update3","params":[{strange},"t",{{}}]}}"#);
             peer.send(update).await;
         }
-        peer.send(r#"{"id":null,"method":"update","params":{}}"#).await;
+        peer.send(r#"{"id":null,"method":"update","params":{}}"#)
+            .await;
         peer.send(r#"{"id":null,"method":"stolen"}"#).await;
-        peer.answer(&request, r#"[false,"t0",{"T":{"u":{"initial":{}}}}]"#).await;
+        peer.answer(&request, r#"[false,"t0",{"T":{"u":{"initial":{}}}}]"#)
+            .await;
         let name = &request["params"][1];
         let update = format!(
             r#"{{"id":null,"method":"update3","params":[{name},"t1",{{"T":{{"u":{{"modify":{{"n":9223372036854775807}}}}}}}}]}}"#
@@ -315,7 +359,8 @@ async fn a_monitor_goes_on_after_the_last_transaction_that_it_saw() {
             let since = request["params"][3].as_str().unwrap().to_owned();
             match number {
                 1 => {
-                    peer.answer(&request, r#"[false,"t0",{"T":{"u":{"initial":{"n":1}}}}]"#).await;
+                    peer.answer(&request, r#"[false,"t0",{"T":{"u":{"initial":{"n":1}}}}]"#)
+                        .await;
                 }
                 2 => {
                     assert_eq!(since, "t0");
@@ -324,7 +369,8 @@ async fn a_monitor_goes_on_after_the_last_transaction_that_it_saw() {
                 }
                 _ => {
                     assert_eq!(since, "t1");
-                    peer.answer(&request, r#"[false,"t9",{"T":{"v":{"initial":{"n":3}}}}]"#).await;
+                    peer.answer(&request, r#"[false,"t9",{"T":{"v":{"initial":{"n":3}}}}]"#)
+                        .await;
                     peer.wait_for_end().await;
                 }
             }

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use op_dbus::backends::ovsdb::{Event, MonitorRequest, Options, TableRequest, Client, OvsdbError, value};
+use op_dbus::backends::ovsdb::{
+    Client, Event, MonitorRequest, Options, OvsdbError, TableRequest, value,
+};
 use serde_json::{Value, json};
 
 use crate::server::{DATABASE, Server, add_bridge};
@@ -13,10 +15,15 @@ fn add_ports() -> Vec<Value> {
     let mut operations = add_bridge("br0");
     let mut ports = vec![value::named_uuid("port")];
     for number in 0..PORTS {
-        let (name, port, interface) =
-            (format!("p{number}"), format!("p{number}"), format!("i{number}"));
-        operations.push(json!({"op": "insert", "table": "Interface", "uuid-name": interface,
-            "row": {"name": name, "type": "internal"}}));
+        let (name, port, interface) = (
+            format!("p{number}"),
+            format!("p{number}"),
+            format!("i{number}"),
+        );
+        operations.push(
+            json!({"op": "insert", "table": "Interface", "uuid-name": interface,
+            "row": {"name": name, "type": "internal"}}),
+        );
         operations.push(json!({"op": "insert", "table": "Port", "uuid-name": port,
             "row": {"name": name, "interfaces": value::named_uuid(&interface)}}));
         ports.push(value::named_uuid(&port));
@@ -45,7 +52,8 @@ async fn ten_thousand_ports_are_inserted_selected_and_monitored() {
     let bridge = results.rows(2).next().unwrap();
     assert_eq!(value::elements(&bridge["ports"]).unwrap().len(), PORTS + 1);
 
-    let tables = ["Port", "Interface", "Bridge"].map(|table| (table.to_owned(), TableRequest::default()));
+    let tables =
+        ["Port", "Interface", "Bridge"].map(|table| (table.to_owned(), TableRequest::default()));
     let request = MonitorRequest {
         database: DATABASE.to_owned(),
         tables: tables.into(),
@@ -61,7 +69,10 @@ async fn ten_thousand_ports_are_inserted_selected_and_monitored() {
     while monitor.rows().table("Port").count() > PORTS {
         monitor.next().await.unwrap();
     }
-    eprintln!("ovs-vsctl del-port, seen by the monitor: {:?}", clock.elapsed());
+    eprintln!(
+        "ovs-vsctl del-port, seen by the monitor: {:?}",
+        clock.elapsed()
+    );
     let (_, bridge) = monitor.rows().table("Bridge").next().unwrap();
     assert_eq!(value::elements(&bridge["ports"]).unwrap().len(), PORTS);
 

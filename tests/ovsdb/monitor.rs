@@ -1,9 +1,9 @@
 //! Monitors on a real ovsdb-server.
 
+use op_dbus::backends::ovsdb::Client;
 use op_dbus::backends::ovsdb::{
     Event, Monitor, MonitorRequest, Options, OvsdbError, RowUpdate, TableRequest, value,
 };
-use op_dbus::backends::ovsdb::Client;
 use serde_json::json;
 
 use crate::proxy::Proxy;
@@ -43,11 +43,25 @@ async fn follow_a_bridge(server: &Server, monitor: &mut Monitor) {
     assert_eq!(row["ports"], value::uuid(port));
     assert_eq!(row["external_ids"], value::map([]));
     assert_eq!(row["fail_mode"], value::set([]));
-    server.vsctl(&["--no-wait", "set", "Bridge", "br0", "external_ids:a=1", "external_ids:b=2"]);
+    server.vsctl(&[
+        "--no-wait",
+        "set",
+        "Bridge",
+        "br0",
+        "external_ids:a=1",
+        "external_ids:b=2",
+    ]);
     updates(monitor).await;
     server.vsctl(&["--no-wait", "remove", "Bridge", "br0", "external_ids", "a"]);
     updates(monitor).await;
-    server.vsctl(&["--no-wait", "set", "Bridge", "br0", "external_ids:b=3", "fail_mode=secure"]);
+    server.vsctl(&[
+        "--no-wait",
+        "set",
+        "Bridge",
+        "br0",
+        "external_ids:b=3",
+        "fail_mode=secure",
+    ]);
     let seen = updates(monitor).await;
     let (old, new) = (seen[0].old.as_ref().unwrap(), seen[0].new.as_ref().unwrap());
     assert_eq!(old["external_ids"], value::map([("b".into(), "2".into())]));
@@ -80,7 +94,10 @@ async fn a_monitor_of_an_older_server_shows_the_same() {
     let Some(server) = Server::start() else {
         return;
     };
-    for lacking in [&["monitor_cond_since"][..], &["monitor_cond_since", "monitor_cond"]] {
+    for lacking in [
+        &["monitor_cond_since"][..],
+        &["monitor_cond_since", "monitor_cond"],
+    ] {
         let proxy = Proxy::start(server.path("db.sock"), lacking);
         let client = Client::connect(Options::new(proxy.remote())).await.unwrap();
         let mut monitor = client.monitor(bridges()).await.unwrap();
@@ -103,9 +120,16 @@ async fn a_monitor_with_conditions_shows_the_rows_that_fit_and_needs_a_server_th
     }
     let mut monitor = client.monitor(request.clone()).await.unwrap();
     assert_eq!(monitor.next().await.unwrap(), Event::Snapshot);
-    let names: Vec<_> = monitor.rows().table("Bridge").map(|(_, row)| row["name"].clone()).collect();
+    let names: Vec<_> = monitor
+        .rows()
+        .table("Bridge")
+        .map(|(_, row)| row["name"].clone())
+        .collect();
     assert_eq!(names, ["br1"]);
-    let proxy = Proxy::start(server.path("db.sock"), &["monitor_cond_since", "monitor_cond"]);
+    let proxy = Proxy::start(
+        server.path("db.sock"),
+        &["monitor_cond_since", "monitor_cond"],
+    );
     let client = Client::connect(Options::new(proxy.remote())).await.unwrap();
     let error = client.monitor(request).await.err().unwrap();
     assert!(matches!(error, OvsdbError::Refused { .. }), "{error}");
@@ -156,7 +180,12 @@ async fn a_table_or_column_that_the_server_lacks_is_named() {
     let table = request.tables.get_mut("Bridge").unwrap();
     table.columns = Some(vec!["no_such_column".to_owned()]);
     let error = client.monitor(request.clone()).await.err().unwrap();
-    assert!(error.to_string().contains("column no_such_column of table Bridge"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("column no_such_column of table Bridge"),
+        "{error}"
+    );
     request.tables = [("NoSuchTable".to_owned(), TableRequest::default())].into();
     let error = client.monitor(request).await.err().unwrap();
     assert!(matches!(error, OvsdbError::NotFound { .. }), "{error}");

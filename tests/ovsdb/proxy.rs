@@ -26,7 +26,9 @@ impl Proxy {
         let noted = refused.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let server = UnixStream::connect(&server).await.expect("the server listens");
+                let server = UnixStream::connect(&server)
+                    .await
+                    .expect("the server listens");
                 serve(client, server, lacking, &noted).await;
             }
         });
@@ -80,11 +82,17 @@ async fn serve(
                 server.write_all(text).await.expect("the server reads");
                 continue;
             }
-            refused.lock().expect("nobody panicked").push(method.to_owned());
+            refused
+                .lock()
+                .expect("nobody panicked")
+                .push(method.to_owned());
             let id = &request["id"];
             let error = r#"{"error":"unknown method","details":"unknown method","syntax":"x"}"#;
             let reply = format!(r#"{{"id":{id},"result":null,"error":{error}}}"#);
-            client.write_all(reply.as_bytes()).await.expect("the client reads");
+            client
+                .write_all(reply.as_bytes())
+                .await
+                .expect("the client reads");
         }
     }
 }

@@ -52,7 +52,10 @@ impl Server {
             namespace: None,
         };
         let database = server.path("conf.db");
-        run(Command::new("ovsdb-tool").arg("create").arg(database).arg(SCHEMA));
+        run(Command::new("ovsdb-tool")
+            .arg("create")
+            .arg(database)
+            .arg(SCHEMA));
         server.start_server();
         server.vsctl(&["--no-wait", "init"]);
         Some(server)
@@ -71,13 +74,18 @@ impl Server {
     /// A client of it with default options.
     pub async fn client(&self) -> Client {
         let options = Options::new(self.remote());
-        Client::connect(options).await.expect("ovsdb-server listens")
+        Client::connect(options)
+            .await
+            .expect("ovsdb-server listens")
     }
 
     /// Runs `ovs-vsctl` on it.
     pub fn vsctl(&self, arguments: &[&str]) -> String {
         let remote = format!("--db={}", self.remote());
-        run(Command::new("ovs-vsctl").arg(remote).arg("--timeout=60").args(arguments))
+        run(Command::new("ovs-vsctl")
+            .arg(remote)
+            .arg("--timeout=60")
+            .args(arguments))
     }
 
     /// Starts ovsdb-server (again) on the same database.
@@ -115,14 +123,15 @@ impl Server {
         run(Command::new("kill").args(["-STOP", &switch.id().to_string()]));
     }
 
-    /// The port of a remote with port 0, from ovsdb-server's log.
-    pub fn port(&self, method: &str) -> u16 {
+    /// The port that a remote `METHOD:0:ADDRESS` got, from ovsdb-server's log, which names the address alone.
+    pub fn port(&self, address: &str) -> u16 {
+        let listening = format!("{address}: listening on port");
         let mut port = None;
         wait_until("ovsdb-server tells its port", || {
             let log = std::fs::read_to_string(self.path("server.log")).unwrap_or_default();
             port = log
                 .lines()
-                .find(|line| line.contains(method) && line.contains("listening on port"))
+                .find(|line| line.contains(&listening))
                 .and_then(|line| line.rsplit(' ').next()?.parse().ok());
             port.is_some()
         });
@@ -168,7 +177,9 @@ impl Drop for Server {
         self.kill_switch();
         self.kill_server();
         if let Some(namespace) = &self.namespace {
-            let deleted = Command::new("ip").args(["netns", "delete", namespace]).status();
+            let deleted = Command::new("ip")
+                .args(["netns", "delete", namespace])
+                .status();
             if !deleted.is_ok_and(|status| status.success()) {
                 eprintln!("the namespace {namespace} is left behind");
             }
@@ -186,7 +197,9 @@ fn kill(child: Option<Child>) {
 /// Runs a command and returns what it prints.
 pub fn run(command: &mut Command) -> String {
     let shown = format!("{command:?}");
-    let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{shown}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{shown}: {errors}");
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -10,9 +10,17 @@ use crate::server::{DATABASE, Server, run};
 /// Makes an authority and a certificate that it signs, without any host name in it, as ovs-pki(8) does.
 fn make_certificates(directory: &Path, name: &str) -> TlsFiles {
     let path = |suffix: &str| directory.join(format!("{name}-{suffix}.pem"));
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ];
     let openssl = |arguments: &[&str]| {
-        run(Command::new("openssl").current_dir(directory).args(arguments));
+        run(Command::new("openssl")
+            .current_dir(directory)
+            .args(arguments));
     };
     let (ca, ca_key, own, own_key, asked) = (
         format!("{name}-ca.pem"),
@@ -21,14 +29,41 @@ fn make_certificates(directory: &Path, name: &str) -> TlsFiles {
         format!("{name}-key.pem"),
         format!("{name}-request.pem"),
     );
-    let authority = ["req", "-x509", "-subj", "/CN=test authority", "-days", "2", "-keyout", &ca_key, "-out", &ca];
+    let authority = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=test authority",
+        "-days",
+        "2",
+        "-keyout",
+        &ca_key,
+        "-out",
+        &ca,
+    ];
     openssl(&[&authority[..], &key].concat());
-    let request = ["req", "-subj", "/CN=test", "-keyout", &own_key, "-out", &asked];
+    let request = [
+        "req", "-subj", "/CN=test", "-keyout", &own_key, "-out", &asked,
+    ];
     openssl(&[&request[..], &key].concat());
     std::fs::write(directory.join("extensions"), "basicConstraints=CA:false\n").expect("a file");
     openssl(&[
-        "x509", "-req", "-in", &asked, "-CA", &ca, "-CAkey", &ca_key, "-set_serial", "7", "-days", "2",
-        "-extfile", "extensions", "-out", &own,
+        "x509",
+        "-req",
+        "-in",
+        &asked,
+        "-CA",
+        &ca,
+        "-CAkey",
+        &ca_key,
+        "-set_serial",
+        "7",
+        "-days",
+        "2",
+        "-extfile",
+        "extensions",
+        "-out",
+        &own,
     ]);
     TlsFiles {
         key: path("key"),
@@ -45,14 +80,14 @@ async fn speaks_tls_and_tcp_and_trusts_only_its_authority() {
     let theirs = make_certificates(directory.path(), "theirs");
     let Some(server) = Server::start_with(&[
         "--remote=pssl:0:127.0.0.1".to_owned(),
-        "--remote=ptcp:0:127.0.0.1".to_owned(),
+        "--remote=ptcp:0:127.0.0.2".to_owned(),
         format!("--private-key={}", ours.key.display()),
         format!("--certificate={}", ours.certificate.display()),
         format!("--ca-cert={}", ours.ca.display()),
     ]) else {
         return;
     };
-    let remote = format!("ssl:127.0.0.1:{}", server.port("pssl"));
+    let remote = format!("ssl:127.0.0.1:{}", server.port("127.0.0.1"));
     let call = async |tls: Option<TlsFiles>| {
         let mut options = Options::new(remote.parse().unwrap());
         options.reconnect_within = std::time::Duration::ZERO;
@@ -67,14 +102,20 @@ async fn speaks_tls_and_tcp_and_trusts_only_its_authority() {
         ..ours.clone()
     };
     let error = call(Some(distrusting)).await.unwrap_err();
-    assert!(matches!(&error, OvsdbError::Tls { reason, .. } if reason.contains("certificate")), "{error}");
+    assert!(
+        matches!(&error, OvsdbError::Tls { reason, .. } if reason.contains("certificate")),
+        "{error}"
+    );
     let distrusted = TlsFiles {
         ca: ours.ca.clone(),
         ..theirs.clone()
     };
     let error = call(Some(distrusted)).await.unwrap_err();
     assert!(
-        matches!(&error, OvsdbError::Tls { .. } | OvsdbError::Lost { .. } | OvsdbError::Connect { .. }),
+        matches!(
+            &error,
+            OvsdbError::Tls { .. } | OvsdbError::Lost { .. } | OvsdbError::Connect { .. }
+        ),
         "{error}"
     );
     let named = TlsFiles {
@@ -82,7 +123,10 @@ async fn speaks_tls_and_tcp_and_trusts_only_its_authority() {
         ..ours.clone()
     };
     let error = call(Some(named)).await.unwrap_err();
-    assert!(matches!(&error, OvsdbError::Tls { reason, .. } if reason.contains("not valid for")), "{error}");
+    assert!(
+        matches!(&error, OvsdbError::Tls { reason, .. } if reason.contains("not valid for")),
+        "{error}"
+    );
     let missing = TlsFiles {
         key: directory.path().join("no-such-file"),
         ..ours.clone()
@@ -92,7 +136,15 @@ async fn speaks_tls_and_tcp_and_trusts_only_its_authority() {
     let error = call(None).await.unwrap_err();
     assert!(error.to_string().contains("private key"), "{error}");
 
-    let remote = format!("tcp:127.0.0.1:{}", server.port("ptcp"));
-    let client = Client::connect(Options::new(remote.parse().unwrap())).await.unwrap();
-    assert!(client.list_dbs().await.unwrap().contains(&DATABASE.to_owned()));
+    let remote = format!("tcp:127.0.0.2:{}", server.port("127.0.0.2"));
+    let client = Client::connect(Options::new(remote.parse().unwrap()))
+        .await
+        .unwrap();
+    assert!(
+        client
+            .list_dbs()
+            .await
+            .unwrap()
+            .contains(&DATABASE.to_owned())
+    );
 }

@@ -14,7 +14,13 @@ async fn lists_databases_and_reads_a_schema_once_per_connection() {
         return;
     };
     let client = server.client().await;
-    assert!(client.list_dbs().await.unwrap().contains(&DATABASE.to_owned()));
+    assert!(
+        client
+            .list_dbs()
+            .await
+            .unwrap()
+            .contains(&DATABASE.to_owned())
+    );
     let schema = client.schema(DATABASE).await.unwrap();
     assert!(schema.column("Bridge", "other_config").is_some());
     assert!(schema.column("Bridge", "no_such_column").is_none());
@@ -49,7 +55,10 @@ async fn results_are_those_of_each_operation_and_integers_keep_every_digit() {
     let results = client.transact(DATABASE, &operations).await.unwrap();
     let row = results.rows(2).next().unwrap();
     assert_eq!(row["next_cfg"].as_i64(), Some(i64::MAX));
-    assert_eq!(value::elements(&row["bridges"]), Some(&[value::uuid(&bridge)][..]));
+    assert_eq!(
+        value::elements(&row["bridges"]),
+        Some(&[value::uuid(&bridge)][..])
+    );
     let listed = server.vsctl(&["--no-wait", "get", "Interface", "br0", "external_ids:k"]);
     assert_eq!(listed.trim(), "v");
 }
@@ -75,7 +84,14 @@ async fn each_refusal_has_a_type_and_the_words_of_the_server() {
     );
     let failure = Failure::from(error);
     assert_eq!(failure.code, FailureCode::Refused);
-    assert!(failure.backend.unwrap().text.unwrap().contains("no_such_column"));
+    assert!(
+        failure
+            .backend
+            .unwrap()
+            .text
+            .unwrap()
+            .contains("no_such_column")
+    );
     // A port without interfaces and a bridge that refers to nothing: found at the commit alone.
     let dangling = value::uuid("11111111-2222-3333-4444-555555555555");
     let dangling = json!({"op": "mutate", "table": "Open_vSwitch", "where": [],
@@ -88,13 +104,22 @@ async fn each_refusal_has_a_type_and_the_words_of_the_server() {
     let wait = json!({"op": "wait", "timeout": 0, "table": "Open_vSwitch", "where": [],
         "columns": ["next_cfg"], "until": "==", "rows": [{"next_cfg": 4711}]});
     let error = refused(&[wait, add_bridge("br0").remove(0)]).await;
-    assert!(matches!(&error, OvsdbError::Conflict { number: 0, .. }), "{error}");
+    assert!(
+        matches!(&error, OvsdbError::Conflict { number: 0, .. }),
+        "{error}"
+    );
     assert_eq!(Failure::from(error).code, FailureCode::Conflict);
     let mut operations = add_bridge("br0");
     operations.push(json!({"op": "abort"}));
     let error = refused(&operations).await;
-    assert!(matches!(&error, OvsdbError::Aborted { number: 4 }), "{error}");
-    let error = client.transact("no_such_database", &[good]).await.unwrap_err();
+    assert!(
+        matches!(&error, OvsdbError::Aborted { number: 4 }),
+        "{error}"
+    );
+    let error = client
+        .transact("no_such_database", &[good])
+        .await
+        .unwrap_err();
     assert!(matches!(error, OvsdbError::Refused { .. }), "{error}");
     let error = refused(&[json!(7)]).await;
     assert!(matches!(error, OvsdbError::Invalid { .. }), "{error}");
@@ -147,7 +172,10 @@ async fn where_no_server_listens_the_client_says_so_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db.sock");
     let remote = format!("unix:{}", path.display());
-    let error = Client::connect(Options::new(remote.parse().unwrap())).await.err().unwrap();
+    let error = Client::connect(Options::new(remote.parse().unwrap()))
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(error, OvsdbError::Connect { .. }), "{error}");
     assert!(error.to_string().contains(&remote) && error.to_string().contains("ovsdb-server"));
     assert_eq!(Failure::from(error).code, FailureCode::Unavailable);

@@ -38,6 +38,9 @@ pub struct Options {
     pub answer_within: Duration,
     /// How long to try for a new connection, once one was lost. 10 s: ovsdb-server is back from a restart in less.
     pub reconnect_within: Duration,
+    /// How long an ovs-vswitchd that does not run may take to come before [`Client::settle`] gives up: it may be in the
+    /// middle of a restart. 5 s.
+    pub switch_restart: Duration,
 }
 
 impl Options {
@@ -50,6 +53,7 @@ impl Options {
             idle: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
             reconnect_within: Duration::from_secs(10),
+            switch_restart: Duration::from_secs(5),
         }
     }
 }
