@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::connection::{CallError, Connection, End, Feed, Limits};
 use super::error::{OvsdbError, words};
 use super::json;
-use super::remote::{self, Remote, TlsFiles};
+use super::remote::{self, Remote};
 use super::schema::Schema;
+use super::tls::TlsFiles;
 
 /// The first pause between two attempts to connect; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
