@@ -106,6 +106,9 @@ impl Drop for Fake {
     }
 }
 
+/// Keeps tests apart that measure memory or take much of it, where they share a process.
+pub static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// How much memory this process has taken at most, in KiB.
 pub fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("proc is mounted");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use op_dbus::backends::ovsdb::{Client, Event, MonitorRequest, Options, OvsdbError, TableRequest};
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, Peer, peak_memory};
+use crate::fake::{Fake, MEMORY, Peer, peak_memory};
 
 /// A fake that answers the first request of each connection with these bytes, as they are, and then waits.
 fn saying(bytes: impl Into<Vec<u8>>) -> Fake {
@@ -124,6 +124,7 @@ async fn a_reply_beyond_the_cap_is_a_limit_and_takes_no_more_memory_than_the_cap
             while peer.send([b'x'; 1 << 16]).await {}
         }
     });
+    let _alone = MEMORY.lock().await;
     let before = peak_memory();
     let error = fake.client().await.list_dbs().await.unwrap_err();
     assert!(matches!(error, OvsdbError::Limit { .. }), "{error}");
@@ -155,6 +156,7 @@ async fn endless_whitespace_is_silence() {
         idle: Duration::from_millis(100),
         ..fake.options()
     };
+    let _alone = MEMORY.lock().await;
     let before = peak_memory();
     let error = Client::connect(options)
         .await
@@ -222,6 +224,7 @@ async fn a_server_that_asks_and_never_reads_is_left() {
         let echo = echo.clone();
         async move { while peer.send(&echo).await {} }
     });
+    let _alone = MEMORY.lock().await;
     let before = peak_memory();
     let error = fake.client().await.list_dbs().await.unwrap_err();
     assert!(

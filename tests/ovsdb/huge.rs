@@ -7,6 +7,7 @@ use op_dbus::backends::ovsdb::{
 };
 use serde_json::{Value, json};
 
+use crate::fake::MEMORY;
 use crate::server::{DATABASE, Server, add_bridge};
 
 const PORTS: usize = 10_000;
@@ -37,6 +38,7 @@ async fn ten_thousand_ports_are_inserted_selected_and_monitored() {
     let Some(server) = Server::start() else {
         return;
     };
+    let _alone = MEMORY.lock().await;
     let client = server.client().await;
     let clock = Instant::now();
     client.transact(DATABASE, &add_ports()).await.unwrap();

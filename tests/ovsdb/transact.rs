@@ -138,7 +138,7 @@ async fn a_server_that_dies_during_a_transaction_leaves_its_effect_unknown_and_i
         let client = client.clone();
         async move { client.transact(DATABASE, &add_bridge("br0")).await }
     });
-    // It has gone out when a request behind it has been taken up and met its deadline.
+    // Time for the connection's task to write it: nothing else tells, since the server cannot.
     let impatient = tokio::time::timeout(Duration::from_millis(200), client.list_dbs());
     assert!(impatient.await.is_err());
     server.kill_server();
