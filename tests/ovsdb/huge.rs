@@ -54,6 +54,9 @@ async fn ten_thousand_ports_are_inserted_selected_and_monitored() {
     let bridge = results.rows(2).next().unwrap();
     assert_eq!(value::elements(&bridge["ports"]).unwrap().len(), PORTS + 1);
 
+    let size = serde_json::to_string(&results.into_json()).unwrap().len();
+    eprintln!("size of what was selected: {size} bytes");
+
     let tables =
         ["Port", "Interface", "Bridge"].map(|table| (table.to_owned(), TableRequest::default()));
     let request = MonitorRequest {

@@ -30,7 +30,7 @@ pub struct Options {
     pub remote: Remote,
     /// For an `ssl:` remote.
     pub tls: Option<TlsFiles>,
-    /// The largest message in bytes, either way. 64 MiB: a full monitor of 10,000 ports takes 20.
+    /// The largest message in bytes, either way. 64 MiB: all there is of 10,000 ports takes 16.
     pub max_message: usize,
     /// Silence after which the server is asked for a sign of life; after twice this it is taken for dead. 10 s: a
     /// server that compacts a large database is silent for seconds.

@@ -281,13 +281,13 @@ impl Task {
 
     fn notify(&mut self, method: String, params: Box<RawValue>) {
         let Some(monitor) = subject(&params) else {
-            tracing::debug!(method, "a notification for nobody");
+            tracing::debug!(method = shorten(&method), "a notification for nobody");
             return;
         };
         let Some(feed) = self.state.feeds.get(&monitor) else {
             tracing::debug!(
-                method,
-                monitor,
+                method = shorten(&method),
+                monitor = shorten(&monitor),
                 "a notification for a monitor that is no more"
             );
             return;
