@@ -81,9 +81,11 @@ async fn ten_thousand_ports_are_inserted_selected_and_monitored() {
     let (_, bridge) = monitor.rows().table("Bridge").next().unwrap();
     assert_eq!(value::elements(&bridge["ports"]).unwrap().len(), PORTS);
 
-    let mut options = Options::new(server.remote());
-    options.max_message = 1 << 20;
-    let narrow = Client::connect(options).await.unwrap();
+    let narrow = Options {
+        max_message: 1 << 20,
+        ..server.options()
+    };
+    let narrow = Client::connect(narrow).await.unwrap();
     let error = narrow.transact(DATABASE, &select).await.unwrap_err();
     assert!(matches!(error, OvsdbError::Limit { .. }), "{error}");
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use op_dbus::backends::ovsdb::{Client, Options, Remote};
 use serde_json::Value;
@@ -71,10 +72,21 @@ impl Server {
         Remote::Unix(self.path("db.sock"))
     }
 
-    /// A client of it with default options.
+    /// Options with deadlines that a machine under load keeps.
+    pub fn options(&self) -> Options {
+        let patience = Duration::from_secs(120);
+        Options {
+            idle: patience,
+            answer_within: patience,
+            reconnect_within: patience,
+            switch_restart: patience,
+            ..Options::new(self.remote())
+        }
+    }
+
+    /// A client of it.
     pub async fn client(&self) -> Client {
-        let options = Options::new(self.remote());
-        Client::connect(options)
+        Client::connect(self.options())
             .await
             .expect("ovsdb-server listens")
     }
@@ -210,7 +222,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = std::time::Instant::now();
     while !is_so() {
         assert!(began.elapsed().as_secs() < 60, "in vain: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -32,8 +32,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// The largest message in bytes, either way. 64 MiB: all there is of 10,000 ports takes 16.
     pub max_message: usize,
-    /// Silence after which the server is asked for a sign of life; after twice this it is taken for dead. 10 s: a
-    /// server that compacts a large database is silent for seconds.
+    /// Silence after which the server is asked for a sign of life; after twice this it is taken for dead. 15 s, so that a
+    /// server busy with a huge request, which answers nothing meanwhile, has as long as for the answer itself.
     pub idle: Duration,
     /// How long an answer may take. 30 s.
     pub answer_within: Duration,
@@ -51,7 +51,7 @@ impl Options {
             remote,
             tls: None,
             max_message: 64 << 20,
-            idle: Duration::from_secs(10),
+            idle: Duration::from_secs(15),
             answer_within: Duration::from_secs(30),
             reconnect_within: Duration::from_secs(10),
             switch_restart: Duration::from_secs(5),

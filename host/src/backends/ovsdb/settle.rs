@@ -28,7 +28,7 @@ impl Client {
     /// Asks ovs-vswitchd to confirm what was committed so far, and waits until it has.
     ///
     /// # Errors
-    /// `Unsettled` when `within` has passed and ovs-vswitchd runs, `NoSwitch` when it does not run (known
+    /// `Unsettled` (or `Deadline`, if it is ovsdb-server that is slow) when `within` has passed and ovs-vswitchd runs, `NoSwitch` when it does not run (known
     /// after [`super::Options::switch_restart`]); otherwise as [`Client::transact`] and [`Client::monitor`].
     pub async fn settle(&self, database: &str, within: Duration) -> Result<(), OvsdbError> {
         let began = Instant::now();
@@ -49,8 +49,17 @@ impl Client {
         if !self.switch_runs().await? {
             return Err(OvsdbError::NoSwitch);
         }
+        let wanted = progress.wanted.load(Ordering::Relaxed);
+        if wanted == 0 {
+            // It is ovsdb-server that was too slow, before ovs-vswitchd could be asked.
+            return Err(OvsdbError::Deadline {
+                remote: self.options().remote.to_string(),
+                method: "the request to settle".to_owned(),
+                limit: within,
+            });
+        }
         Err(OvsdbError::Unsettled {
-            wanted: progress.wanted.load(Ordering::Relaxed),
+            wanted,
             reached: progress.reached.load(Ordering::Relaxed),
             limit: within,
         })
