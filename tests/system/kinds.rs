@@ -1,7 +1,7 @@
 //! Every kind of link, made, verified, changed back: on the local kernel as far as it has the
 //! kind, and on a full Debian kernel without exception.
 
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, assert_same};
 
 /// How `ip link add` makes a link of each kind, under the name `probe`, on top of the veth `base`.
 const KINDS: [(&str, &str); 19] = [
@@ -105,11 +105,7 @@ fn makes_and_takes_back(kind: &str, word: &str, settings: &str) {
     namespace.op_dbus(&["diff", file]).success();
 
     namespace.op_dbus(&["rollback"]).success();
-    assert_eq!(
-        namespace.everything(),
-        before,
-        "the rollback left differences"
-    );
+    assert_same(&namespace.everything(), &before);
 }
 
 /// One test for each kind, named after it.

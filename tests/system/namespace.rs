@@ -29,11 +29,6 @@ impl Namespace {
         namespace
     }
 
-    /// Its name, as `ip netns` and `--netns` take it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// A directory of the test's own.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -96,7 +91,12 @@ impl Namespace {
                 for address in object["addr_info"].as_array_mut().into_iter().flatten() {
                     address.as_object_mut().expect("an object").remove("tentative");
                 }
-                lines.push(format!("{} {object}", part.join(" ")));
+                // The kernel makes these when it has finished checking an address.
+                let own = object["protocol"] == "kernel"
+                    && object["dst"].as_str().is_some_and(|dst| dst.starts_with('f'));
+                if !own {
+                    lines.push(format!("{} {object}", part.join(" ")));
+                }
             }
         }
         lines.sort();

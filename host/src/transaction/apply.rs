@@ -205,7 +205,7 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         signal = interrupt.came() => Err(Cause::Interrupted(signal)),
     };
     let worked = match worked {
-        Ok(()) => book.commit().await.map_err(|error| Cause::Journal(error.to_string())),
+        Ok(()) => commit(&book, &checkpoints, checkpoint).await,
         failed => failed,
     };
     let (ending, notes) = match worked {
@@ -221,6 +221,14 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     };
     let checkpoint = (!matches!(ending, Ending::RolledBack(_))).then_some(checkpoint);
     Ok(Report { transaction, checkpoint, outcomes, ending, notes })
+}
+
+/// Puts what was touched into the checkpoint, then closes the journal.
+async fn commit(book: &Book, checkpoints: &Checkpoints, id: u64) -> Result<(), Cause> {
+    checkpoints
+        .set_images(id, book.images().await)
+        .map_err(|error| Cause::Journal(format!("{error:#}")))?;
+    book.commit().await.map_err(|error| Cause::Journal(error.to_string()))
 }
 
 /// Lets each plugin carry out its steps, and stops at the first that fails.

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::footprint::{Footprint, Reach, changes_vlans, reach};
 use super::images::{AlternativeNameKey, Images, network};
 use super::link_names::{Names, can_have_ports, parent, peer};
+use super::link_names::can_be_created;
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{Link, LinkSelector, Request};
 use crate::contract::types::Failure;
@@ -25,6 +26,24 @@ pub(super) use routes::any_route;
 /// # Errors
 /// Of the kernel. Then nothing has been added.
 pub async fn capture(
+    kernel: &dyn Kernel,
+    requests: &[Request],
+    images: &mut Images,
+) -> Result<Images, Failure> {
+    capture_for(Purpose::Transaction, kernel, requests, images).await
+}
+
+/// Why images are taken.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Purpose {
+    /// To undo a transaction: what is on a link that the transaction has made was not there before.
+    Transaction,
+    /// To keep what others added from an undo: on whatever link of the name.
+    Undo,
+}
+
+pub(super) async fn capture_for(
+    purpose: Purpose,
     kernel: &dyn Kernel,
     requests: &[Request],
     images: &mut Images,
@@ -42,6 +61,7 @@ pub async fn capture(
         })
         .collect();
     let mut capture = Capture {
+        purpose,
         kernel,
         images,
         touched,
@@ -61,6 +81,7 @@ pub async fn capture(
 }
 
 struct Capture<'a> {
+    purpose: Purpose,
     kernel: &'a dyn Kernel,
     images: &'a Images,
     /// Links that an earlier batch of this transaction touched: what the kernel has made on them may be that batch's doing.
@@ -199,9 +220,25 @@ impl Capture<'_> {
 
     /// The name from before of a link on which something may have been before.
     fn owner(&self, current: &str) -> Option<String> {
+        let owner = self.bearer(current)?;
+        let made_anew = self.purpose == Purpose::Transaction && self.was_another(current, &owner);
+        (!made_anew).then_some(owner)
+    }
+
+    /// The name from before of a link that there was, be it another one by now.
+    fn bearer(&self, current: &str) -> Option<String> {
         let original = self.names.original(current);
         let absent = self.images.was_absent(original) || self.new.was_absent(original);
         (!absent && !self.names.is_stray(current)).then(|| original.to_owned())
+    }
+
+    /// Whether the transaction has made this link in the place of one of before.
+    fn was_another(&self, current: &str, original: &str) -> bool {
+        let was = self.images.links.get(&original.to_owned()).flatten();
+        was.zip(self.link(current)).is_some_and(|(was, is)| {
+            std::mem::discriminant(&was.kind) != std::mem::discriminant(&is.kind)
+                || (was.index != is.index && can_be_created(&was.kind))
+        })
     }
 
     fn exists(&self, name: &str) -> bool {

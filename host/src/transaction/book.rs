@@ -11,7 +11,9 @@ use super::record::Record;
 use super::undo::{Undone, undo};
 use super::undo_report::object_of;
 use crate::backends::netlink::Kernel;
-use crate::contract::netlink::Request;
+use crate::contract::netlink::{
+    Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
+};
 use crate::contract::types::{Failure, FailureCode};
 use crate::gate::Recorder;
 
@@ -55,6 +57,11 @@ impl Book {
         self.denied.lock().expect("no holder of this lock panics").clone()
     }
 
+    /// What was there before of all that has been touched so far.
+    pub async fn images(&self) -> Images {
+        self.open.lock().await.as_ref().map(|open| open.images.clone()).unwrap_or_default()
+    }
+
     /// Closes the transaction: the new state holds.
     ///
     /// # Errors
@@ -94,6 +101,48 @@ impl Book {
         }
         undone.notes.extend(notes);
         Ok(undone)
+    }
+}
+
+/// A kernel whose changes are journalled: for what the host itself does in a transaction.
+pub struct Journalled<'a> {
+    /// Whose journal.
+    pub book: &'a Book,
+    /// Where the calls go.
+    pub kernel: &'a dyn Kernel,
+}
+
+#[async_trait]
+impl Kernel for Journalled<'_> {
+    async fn links(&self, selectors: &[LinkSelector]) -> Result<Vec<Link>, Failure> {
+        self.kernel.links(selectors).await
+    }
+
+    async fn addresses(&self, links: &[String]) -> Result<Vec<Address>, Failure> {
+        self.kernel.addresses(links).await
+    }
+
+    async fn routes(&self, within: &RouteScope) -> Result<Vec<Route>, Failure> {
+        self.kernel.routes(within).await
+    }
+
+    async fn rules(&self, families: &[Family]) -> Result<Vec<Rule>, Failure> {
+        self.kernel.rules(families).await
+    }
+
+    async fn neighbours(&self, links: &[String]) -> Result<Vec<Neighbour>, Failure> {
+        self.kernel.neighbours(links).await
+    }
+
+    async fn bridge_vlans(&self, links: &[String]) -> Result<Vec<BridgeVlan>, Failure> {
+        self.kernel.bridge_vlans(links).await
+    }
+
+    async fn execute(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
+        match self.book.before_netlink("host", self.kernel, requests).await {
+            Ok(()) => self.kernel.execute(requests).await,
+            Err(failure) => requests.iter().map(|_| Err(failure.clone())).collect(),
+        }
     }
 }
 

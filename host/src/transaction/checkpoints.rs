@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use super::images::Images;
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 
 /// How many checkpoints that applies left behind are kept; those made by hand are kept until they are deleted.
@@ -45,10 +46,13 @@ pub struct Checkpoint {
     pub created: u64,
     /// Who made it.
     pub origin: Origin,
-    /// A word of whoever made it.
+    /// A word of whoever made it; of an apply, the transaction.
     pub comment: String,
     /// In the order in which the plugins applied; going back runs the other way.
     pub plugins: Vec<Noted>,
+    /// Of an apply: what was there of all that it touched in the kernel, and of what hung from that. The host brings it back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Images>,
 }
 
 /// The checkpoints of one network namespace.
@@ -120,11 +124,34 @@ impl Checkpoints {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let id = self.files()?.keys().next_back().map_or(0, |id| id + 1).max(self.next()?);
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let checkpoint = Checkpoint { version: 1, id, created, origin, comment, plugins };
+        let checkpoint =
+            Checkpoint { version: 1, id, created, origin, comment, plugins, images: None };
         write(&self.directory.join("next"), (id + 1).to_string().as_bytes())?;
         write(&self.path(id), &serde_json::to_vec(&checkpoint)?)?;
         self.prune()?;
         Ok(checkpoint)
+    }
+
+    /// Adds what an apply touched to its checkpoint.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the checkpoint is as it was.
+    pub fn set_images(&self, id: u64, images: Images) -> anyhow::Result<()> {
+        let checkpoint = Checkpoint { images: Some(images), ..self.get(Some(id))? };
+        write(&self.path(id), &serde_json::to_vec(&checkpoint)?)
+    }
+
+    /// Removes the checkpoint that an apply made before it was undone: there is nothing to go back to.
+    ///
+    /// # Errors
+    /// When the checkpoints cannot be read, or it cannot be removed.
+    pub fn forget(&self, transaction: &str) -> anyhow::Result<()> {
+        for checkpoint in self.list()? {
+            if checkpoint.origin == Origin::Apply && checkpoint.comment == transaction {
+                self.delete(checkpoint.id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes a checkpoint.

@@ -107,6 +107,17 @@ pub struct AddressKey {
     pub prefix_length: u8,
 }
 
+/// An IPv4 network on a link.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NetworkKey {
+    /// The link's name before the transaction.
+    pub link: String,
+    /// Its first address.
+    pub network: String,
+    /// Bits of the prefix.
+    pub prefix_length: u8,
+}
+
 /// Identity of a route.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RouteKey {
@@ -186,6 +197,8 @@ pub struct Images {
     pub links: Table<String, Link>,
     /// Addresses.
     pub addresses: Table<AddressKey, Address>,
+    /// The primary address of an IPv4 network on a link: the first, of which the others are secondaries.
+    pub primaries: Table<NetworkKey, String>,
     /// Routes.
     pub routes: Table<RouteKey, Route>,
     /// Neighbour entries that somebody put there; those that the kernel learns come and go.
@@ -217,6 +230,7 @@ impl Images {
     pub fn merge(&mut self, later: Images) {
         merge(&mut self.links, later.links);
         merge(&mut self.addresses, later.addresses);
+        merge(&mut self.primaries, later.primaries);
         merge(&mut self.routes, later.routes);
         merge(&mut self.neighbours, later.neighbours);
         merge(&mut self.vlans, later.vlans);
@@ -292,6 +306,15 @@ pub fn network(address: &str, length: u8) -> String {
 }
 
 impl AddressKey {
+    /// The network that the address lies in.
+    pub fn network(&self) -> NetworkKey {
+        NetworkKey {
+            link: self.link.clone(),
+            network: network(&self.address, self.prefix_length),
+            prefix_length: self.prefix_length,
+        }
+    }
+
     /// Identity of an address.
     pub fn of(address: &Address) -> Self {
         Self {

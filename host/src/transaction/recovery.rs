@@ -1,5 +1,6 @@
 //! What a dead process left behind is undone before anything else happens.
 
+use super::checkpoints::Checkpoints;
 use super::images::Images;
 use super::journal::{Journal, JournalError, Outcome};
 use super::record::{Begin, Record};
@@ -60,6 +61,10 @@ pub async fn recover(
             })
         };
         undone = undo(kernel, &before, kept, &mut keep).await.map_err(RecoveryError::Kernel)?;
+    }
+    if let Some(begin) = unfinished.begin() {
+        // Where that fails a checkpoint too many is left, and going back to it changes nothing.
+        let _ = Checkpoints::new(state.checkpoints()).forget(&begin.transaction);
     }
     journal.finish(Outcome::Undone { incomplete: undone.incomplete.clone() })?;
     Ok(Some(Recovered {

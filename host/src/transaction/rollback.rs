@@ -5,13 +5,16 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::apply::{Cause, Ending, Report, begin, first_failure, roll_back};
-use super::book::Book;
+use super::book::{Book, Journalled};
 use super::checkpoints::Checkpoint;
+use super::images::Images;
 use super::interrupt::Interrupt;
 use super::state_dir::StateDir;
+use super::undo::undo;
 use crate::backends::netlink::Netlink;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::{Backends, Mode};
+use crate::plugin::failure::describe;
 use crate::plugin::instance::Caller;
 use crate::plugin::loader::Plugin;
 
@@ -31,8 +34,8 @@ pub struct Back<'a> {
     pub command: &'a str,
 }
 
-/// Lets the plugins restore each checkpoint on the way, in reverse order, then rehearses the last one once more: when nothing would be
-/// sent, the system is as the checkpoint says.
+/// Restores each checkpoint on the way, in reverse order: what an apply touched the host brings back by itself; a checkpoint made by hand
+/// is the plugins' to restore, and then rehearsed once more: when nothing would be sent, the system is as it says.
 ///
 /// # Errors
 /// Only before anything was touched; from then on the report tells.
@@ -68,6 +71,10 @@ async fn restore(
         Caller { plugin, backends: back.backends.clone(), recorder }
     };
     for checkpoint in back.way {
+        if let Some(images) = &checkpoint.images {
+            restore_images(back, book, images).await?;
+            continue;
+        }
         for noted in checkpoint.plugins.iter().rev() {
             let done = caller(&noted.plugin, book.clone())
                 .rollback(Mode::Change, &noted.checkpoint)
@@ -80,7 +87,11 @@ async fn restore(
             }
         }
     }
-    let target = back.way.last().map_or(&[][..], |checkpoint| &checkpoint.plugins);
+    let target = match back.way.last() {
+        Some(Checkpoint { images: None, plugins, .. }) => plugins.as_slice(),
+        // The host has read back what it restored.
+        _ => return Ok(()),
+    };
     let rehearsal = Arc::new(Book::reading());
     for noted in target {
         caller(&noted.plugin, rehearsal.clone())
@@ -94,4 +105,19 @@ async fn restore(
             left.iter().map(|(_, request)| super::undo_report::object_of(request)).collect(),
         )),
     }
+}
+
+/// Brings back what an apply had touched in the kernel, the host by itself: it knows the objects better than any plugin's state can say.
+async fn restore_images(back: &Back<'_>, book: &Book, images: &Images) -> Result<(), Cause> {
+    let kernel = Journalled { book, kernel: &**back.kernel };
+    // What the restoration disturbs is in the journal already, by way of `Journalled`.
+    let mut keep = |_: &Images| Ok(());
+    let undone = undo(&kernel, images, Images::default(), &mut keep)
+        .await
+        .map_err(|failure| Cause::Journal(describe(&failure)))?;
+    if undone.incomplete.is_empty() {
+        return Ok(());
+    }
+    let left = undone.incomplete.iter().map(ToString::to_string);
+    Err(Cause::NotRestored(left.collect()))
 }

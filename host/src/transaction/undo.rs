@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::before_image::{any_route, capture};
+use super::before_image::{Purpose, any_route, capture_for};
 use super::images::{
     AddressKey, AlternativeNameKey, Images, NeighbourKey, PROTOCOL_KERNEL, RouteKey, single_vlans,
 };
@@ -58,14 +58,15 @@ pub async fn undo(
         point("undo.before-read")?;
         let now = read(kernel, &target).await?;
         let left = differences(&target, &now, &errors);
-        let requests = plan(&target, &now, insistence);
         let stuck = earlier
             .as_ref()
             .is_some_and(|earlier| same_objects(earlier, &left));
-        if requests.is_empty()
-            || undone.rounds == MOST_ROUNDS
-            || (stuck && insistence == Insistence::TakeDown)
-        {
+        let hopeless = stuck && insistence == Insistence::TakeDown;
+        if stuck {
+            insistence = Insistence::TakeDown;
+        }
+        let requests = plan(&target, &now, insistence);
+        if requests.is_empty() || undone.rounds == MOST_ROUNDS || hopeless {
             let own: Vec<Difference> = differences(before, &now, &errors);
             let foreign = left
                 .iter()
@@ -80,9 +81,6 @@ pub async fn undo(
             point("undo.done")?;
             return Ok(undone);
         }
-        if stuck {
-            insistence = Insistence::TakeDown;
-        }
         earlier = Some(left);
 
         // All that hangs from the links is looked at again: others may have added to it since it was imaged.
@@ -90,7 +88,7 @@ pub async fn undo(
             whole: Default::default(),
             ..target.clone()
         };
-        match capture(kernel, &requests, &mut collateral).await {
+        match capture_for(Purpose::Undo, kernel, &requests, &mut collateral).await {
             Ok(new) => {
                 // Of links themselves nothing: what was stacked on one that must not be there cannot be kept.
                 let new = Images {

@@ -3,15 +3,16 @@
 //! A plan need not be complete: some things can be asked for only when others are there (a bond's primary port, routes through a link
 //! that must come up first). The executor reads again and plans again until nothing is left or nothing helps.
 
+mod addresses;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::images::{AddressKey, Images, is_ipv6, network};
+use super::images::Images;
 use super::link_names::{can_be_created, parent, peer};
 use super::link_restore::{attach, change_request, create_request, is_another, second_end};
 use super::same;
-use crate::contract::netlink::{
-    Address, AlternativeName, BridgeVlan, Link, LinkChange, Request, Route,
-};
+use crate::contract::netlink::{AlternativeName, BridgeVlan, Link, LinkChange, Request, Route};
+pub use addresses::other_primaries;
 
 /// What is there of the imaged objects, under the names of before, and what was met beside them.
 #[derive(Debug, Default)]
@@ -217,73 +218,6 @@ impl<'a> Plan<'a> {
         !self.changed.contains(link) && self.link_now(link).is_none_or(|link| link.up)
     }
 
-    fn addresses(&mut self) {
-        let mut disturbed: HashSet<(&str, String, u8)> = HashSet::new();
-        let mut put: Vec<(&AddressKey, &Address)> = Vec::new();
-        for (key, was) in self.before.addresses.iter() {
-            let is = self
-                .now
-                .images
-                .addresses
-                .get(key)
-                .flatten()
-                .filter(|_| !self.is_made_anew(&key.link));
-            match (was, is) {
-                (Some(was), Some(is)) if same::address(was, is) => {}
-                (Some(was), None) if was.kernel_made && !self.is_settled(&key.link) => {}
-                (was, is) => {
-                    if let Some(is) =
-                        is.filter(|is| was.is_none_or(|was| !same::address_but_lifetime(was, is)))
-                    {
-                        disturbed.insert(net_of(key));
-                        self.requests.push(Request::DeleteAddress(is.clone()));
-                        self.changed.insert(key.link.clone());
-                    }
-                    put.extend(was.map(|was| (key, was)));
-                }
-            }
-        }
-        self.made_by_the_kernel();
-        // A deleted address may have been the primary one of others, which go with it: those that were and those that somebody added.
-        for (key, is) in self.now.images.addresses.iter() {
-            let Some(is) = is.filter(|_| disturbed.contains(&net_of(key))) else {
-                continue;
-            };
-            if !is_ipv6(&key.address)
-                && self
-                    .before
-                    .addresses
-                    .get(key)
-                    .is_none_or(|was| was.is_some())
-            {
-                put.push((key, is));
-            }
-        }
-        let mut done = HashSet::new();
-        for (key, address) in put {
-            if done.insert(key) {
-                self.changed.insert(key.link.clone());
-                self.requests.push(Request::PutAddress(address.clone()));
-            }
-        }
-    }
-
-    /// Link-local addresses that came with another MAC or mode while all that was on the link is known.
-    fn made_by_the_kernel(&mut self) {
-        for (key, is) in self.now.images.addresses.iter() {
-            let new = is.filter(|is| {
-                is.kernel_made
-                    && is.address.starts_with("fe80:")
-                    && !self.before.addresses.contains(key)
-            });
-            let was = self.before.links.get(&key.link).flatten();
-            let known = self.before.whole.get(&key.link).flatten() == Some(&true);
-            if let Some(new) = new.filter(|_| known && was.is_some_and(|was| was.up)) {
-                self.requests.push(Request::DeleteAddress(new.clone()));
-            }
-        }
-    }
-
     fn neighbours(&mut self) {
         for (key, was) in self.before.neighbours.iter() {
             let is = self
@@ -375,14 +309,6 @@ impl<'a> Plan<'a> {
         self.requests
             .extend(wrong.into_iter().cloned().map(Request::DeleteRule));
     }
-}
-
-fn net_of(key: &AddressKey) -> (&str, String, u8) {
-    (
-        &key.link,
-        network(&key.address, key.prefix_length),
-        key.prefix_length,
-    )
 }
 
 fn rename(from: &str, to: &str) -> Request {

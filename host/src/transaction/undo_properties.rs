@@ -122,7 +122,7 @@ fn any_batches() -> impl Strategy<Value = Vec<Vec<Request>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn random_batches_undone_give_the_old_state(batches in any_batches()) {

@@ -7,7 +7,7 @@ use super::images::{AddressKey, Images, NeighbourKey, RouteKey, VlanKey};
 use super::link_names::can_be_created;
 use super::record::Difference;
 use super::same;
-use super::undo_plan::Now;
+use super::undo_plan::{Now, other_primaries};
 use crate::contract::netlink::{Address, BridgeVlan, Neighbour, Request, Route, Rule};
 
 /// Every object that is not as it was. `errors` are what the last requests met, by object.
@@ -43,6 +43,13 @@ pub fn differences(
                 or_absent(was, in_words::address),
             );
         }
+    }
+    for (network, is, was) in other_primaries(before, now) {
+        let object = format!(
+            "primary address of {}/{} on {}",
+            network.network, network.prefix_length, network.link
+        );
+        report(object, is.clone(), was.clone());
     }
     for (key, was) in before.routes.iter() {
         let is = there.routes.get(key).flatten();

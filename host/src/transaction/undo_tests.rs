@@ -3,6 +3,7 @@ use crate::contract::netlink::{
     Address, AlternativeName, Bridge, BridgeVlan, ControllerChange, Kind, LinkSpec, Neighbour,
     Request, Route, Rule, RuleAction, Veth, Vlan, Vrf,
 };
+use crate::transaction::before_image::capture;
 use crate::transaction::link_restore::attach::{nothing, up};
 use crate::transaction::simulated::Simulated;
 use crate::transaction::simulated::addresses::address;

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::connection::{CallError, Connection, End, Feed, Limits};
 use super::error::{OvsdbError, words};
 use super::json;
-use super::remote::{self, Remote, TlsFiles};
+use super::remote::{self, Remote};
 use super::schema::Schema;
+use super::tls::TlsFiles;
 
 /// The first pause between two attempts to connect; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -29,15 +30,18 @@ pub struct Options {
     pub remote: Remote,
     /// For an `ssl:` remote.
     pub tls: Option<TlsFiles>,
-    /// The largest message in bytes, either way. 64 MiB: a full monitor of 10,000 ports takes 20.
+    /// The largest message in bytes, either way. 64 MiB: all there is of 10,000 ports takes 16.
     pub max_message: usize,
-    /// Silence after which the server is asked for a sign of life; after twice this it is taken for dead. 10 s: a
-    /// server that compacts a large database is silent for seconds.
+    /// Silence after which the server is asked for a sign of life; after twice this it is taken for dead. 15 s, so that a
+    /// server busy with a huge request, which answers nothing meanwhile, has as long as for the answer itself.
     pub idle: Duration,
     /// How long an answer may take. 30 s.
     pub answer_within: Duration,
     /// How long to try for a new connection, once one was lost. 10 s: ovsdb-server is back from a restart in less.
     pub reconnect_within: Duration,
+    /// How long an ovs-vswitchd that does not run may take to come before [`Client::settle`] gives up: it may be in the
+    /// middle of a restart. 5 s.
+    pub switch_restart: Duration,
 }
 
 impl Options {
@@ -47,9 +51,10 @@ impl Options {
             remote,
             tls: None,
             max_message: 64 << 20,
-            idle: Duration::from_secs(10),
+            idle: Duration::from_secs(15),
             answer_within: Duration::from_secs(30),
             reconnect_within: Duration::from_secs(10),
+            switch_restart: Duration::from_secs(5),
         }
     }
 }

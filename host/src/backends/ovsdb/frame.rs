@@ -97,6 +97,7 @@ impl Framer {
             }
             Err(error) => {
                 self.buffer = Vec::new();
+                (self.start, self.scanned) = (0, 0);
                 self.failed = Some(error.clone());
                 Err(error)
             }

@@ -94,7 +94,10 @@ impl Message {
             }),
             Envelope {
                 error: Some(error), ..
-            } => Err(format!("the server could not read a message: {error}")),
+            } => {
+                let error: String = error.get().chars().take(200).collect();
+                Err(format!("the server could not read a message: {error}"))
+            }
             _ => Err("a message is neither request nor reply".to_owned()),
         }
     }

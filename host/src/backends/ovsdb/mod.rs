@@ -1,12 +1,12 @@
 //! A client of the Open vSwitch database protocol (RFC 7047).
 //!
 //! # Layout
-//! - [`remote`]: where the server is, and TLS.
+//! - [`remote`]: where the server is; [`tls`]: how `ssl:` remotes are secured.
 //! - [`frame`]: where one JSON text ends in a stream of bytes.
 //! - [`message`]: requests, replies and notifications (RFC 7047 section 4).
 //! - [`json`]: reading JSON strictly.
 //! - [`value`]: the notations for uuids, sets and maps (section 5.1).
-//! - [`connection`]: one connection and the task that serves it.
+//! - `connection`: one connection; `task`: what serves it.
 //! - [`client`]: calls, and the next connection when one has ended.
 //! - [`schema`] (section 3.2), [`transact`] (sections 4.1.3 and 5.2), [`monitor`] with [`update`] (sections 4.1.5
 //!   to 4.1.7, and ovsdb-server(7)), [`settle`] (ovs-vswitchd.conf.db(5)).
@@ -25,7 +25,7 @@
 //! ```
 
 pub mod client;
-pub mod connection;
+mod connection;
 pub mod error;
 pub mod frame;
 pub mod json;
@@ -34,6 +34,8 @@ pub mod monitor;
 pub mod remote;
 pub mod schema;
 pub mod settle;
+mod task;
+pub mod tls;
 pub mod transact;
 pub mod update;
 pub mod value;
@@ -41,7 +43,8 @@ pub mod value;
 pub use client::{Client, Options};
 pub use error::OvsdbError;
 pub use monitor::{Event, Monitor, MonitorRequest, TableRequest};
-pub use remote::{Remote, TlsFiles};
+pub use remote::Remote;
 pub use schema::Schema;
+pub use tls::TlsFiles;
 pub use transact::Results;
 pub use update::{Row, RowUpdate};

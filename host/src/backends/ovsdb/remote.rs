@@ -1,4 +1,4 @@
-//! Where an OVSDB server listens, in the notation of ovsdb(7), and how to reach it.
+//! Where an OVSDB server listens, in the notation of ovsdb(7), and a stream to it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,20 +7,9 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
-    SignatureScheme,
-};
 
 use super::error::OvsdbError;
+use super::tls::{self, TlsFiles};
 
 /// The port that IANA gave to OVSDB (RFC 7047 section 6).
 pub const DEFAULT_PORT: u16 = 6640;
@@ -124,20 +113,6 @@ impl fmt::Display for Remote {
     }
 }
 
-/// The PEM files for `ssl:` remotes: those that `ovs-vsctl --private-key --certificate --ca-cert` takes.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// Our private key.
-    pub key: PathBuf,
-    /// Our certificate, with its chain.
-    pub certificate: PathBuf,
-    /// The authorities, one of which must have signed the server's certificate.
-    pub ca: PathBuf,
-    /// The name that the server's certificate must carry. Without one, its authority alone decides, as in every program
-    /// of Open vSwitch: the certificates that ovs-pki(8) makes carry no host name.
-    pub server_name: Option<String>,
-}
-
 /// A stream to a server.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
@@ -148,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// `Connect` if nobody answers there, `Tls` if a file is unusable or the two sides do not trust each other.
 pub(super) async fn open(
     remote: &Remote,
-    tls: Option<&TlsFiles>,
+    files: Option<&TlsFiles>,
 ) -> Result<Box<dyn Stream>, OvsdbError> {
     let failed = |source| OvsdbError::Connect {
         remote: remote.to_string(),
@@ -162,15 +137,13 @@ pub(super) async fn open(
                 remote: remote.to_string(),
                 reason,
             };
-            let files = tls.ok_or_else(|| {
+            let files = files.ok_or_else(|| {
                 refused("it needs a private key, a certificate and a CA certificate".to_owned())
             })?;
-            let config = configuration(files).map_err(refused)?;
-            let name = files.server_name.as_ref().unwrap_or(host).clone();
-            let name = ServerName::try_from(name).map_err(|error| refused(error.to_string()))?;
+            let connector = tls::connector(files, host).map_err(refused)?;
             let stream = tcp(host, *port).await.map_err(failed)?;
-            let stream = TlsConnector::from(Arc::new(config))
-                .connect(name, stream)
+            let stream = connector
+                .connect(stream)
                 .await
                 .map_err(|error| refused(error.to_string()))?;
             Ok(Box::new(stream))
@@ -183,104 +156,6 @@ async fn tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
     // Requests are small and waited for.
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-fn configuration(files: &TlsFiles) -> Result<ClientConfig, String> {
-    let unreadable =
-        |path: &PathBuf, what: &str, reason: String| format!("{what} {}: {reason}", path.display());
-    let certificates = |path: &PathBuf, what: &str| {
-        let found: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| unreadable(path, what, error.to_string()))?;
-        if found.is_empty() {
-            return Err(unreadable(path, what, "no certificate is in it".to_owned()));
-        }
-        Ok(found)
-    };
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| unreadable(&files.key, "private key", error.to_string()))?;
-    let own = certificates(&files.certificate, "certificate")?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&files.ca, "CA certificate")? {
-        roots
-            .add(certificate)
-            .map_err(|error| unreadable(&files.ca, "CA certificate", error.to_string()))?;
-    }
-    let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .build()
-        .map_err(|error| error.to_string())?;
-    ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier {
-            webpki: verifier,
-            provider,
-            name_matters: files.server_name.is_some(),
-        }))
-        .with_client_auth_cert(own, key)
-        .map_err(|error| error.to_string())
-}
-
-/// Checks the server's certificate as webpki does, and the name in it only where one is asked for.
-#[derive(Debug)]
-struct Verifier {
-    webpki: Arc<WebPkiServerVerifier>,
-    provider: Arc<CryptoProvider>,
-    name_matters: bool,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        let verdict = self.webpki.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        match verdict {
-            // webpki looks at the name last: the chain, the dates and the purpose have been found good.
-            Err(TlsError::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.name_matters => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.webpki
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.webpki
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }
 
 #[cfg(test)]

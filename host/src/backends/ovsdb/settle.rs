@@ -16,8 +16,6 @@ use super::monitor::{Monitor, MonitorRequest, TableRequest};
 const TABLE: &str = "Open_vSwitch";
 /// The lock that a running ovs-vswitchd holds (its `bridge.c`).
 const SWITCH_LOCK: &str = "ovs_vswitchd";
-/// How long an ovs-vswitchd that does not run may take to come: it may be in the middle of a restart.
-const RESTART: Duration = Duration::from_secs(2);
 
 /// `next_cfg` that is waited for and `cur_cfg` that was seen last.
 #[derive(Default)]
@@ -30,14 +28,16 @@ impl Client {
     /// Asks ovs-vswitchd to confirm what was committed so far, and waits until it has.
     ///
     /// # Errors
-    /// `Unsettled` when `within` has passed and ovs-vswitchd runs, `NoSwitch` when it does not run (known after 2 s at
-    /// the latest); otherwise as [`Client::transact`] and [`Client::monitor`].
+    /// `Unsettled` (or `Deadline`, if it is ovsdb-server that is slow) when `within` has passed and ovs-vswitchd runs, `NoSwitch` when it does not run (known
+    /// after [`super::Options::switch_restart`]); otherwise as [`Client::transact`] and [`Client::monitor`].
     pub async fn settle(&self, database: &str, within: Duration) -> Result<(), OvsdbError> {
         let began = Instant::now();
         let progress = Progress::default();
         let waiting = self.settle_unbounded(database, &progress);
         tokio::pin!(waiting);
-        if let Ok(done) = tokio::time::timeout(within.min(RESTART), &mut waiting).await {
+        if let Ok(done) =
+            tokio::time::timeout(within.min(self.options().switch_restart), &mut waiting).await
+        {
             return done;
         }
         if !self.switch_runs().await? {
@@ -49,8 +49,17 @@ impl Client {
         if !self.switch_runs().await? {
             return Err(OvsdbError::NoSwitch);
         }
+        let wanted = progress.wanted.load(Ordering::Relaxed);
+        if wanted == 0 {
+            // It is ovsdb-server that was too slow, before ovs-vswitchd could be asked.
+            return Err(OvsdbError::Deadline {
+                remote: self.options().remote.to_string(),
+                method: "the request to settle".to_owned(),
+                limit: within,
+            });
+        }
         Err(OvsdbError::Unsettled {
-            wanted: progress.wanted.load(Ordering::Relaxed),
+            wanted,
             reached: progress.reached.load(Ordering::Relaxed),
             limit: within,
         })

@@ -10,7 +10,7 @@ use crate::contract::netlink::{
 use crate::contract::types::{Failure, FailureCode};
 use crate::transaction::footprint::{AddressRequest, Footprint, Reach};
 use crate::transaction::images::{
-    AddressKey, NeighbourKey, VlanKey, is_ipv6, network, single_vlans,
+    AddressKey, NeighbourKey, NetworkKey, VlanKey, is_ipv6, network, single_vlans,
 };
 
 /// Unspecified, boot, static, DHCP: routes of people and their tools, as against those of routing daemons (rtnetlink(7)).
@@ -98,6 +98,14 @@ impl Capture<'_> {
             let Some(owner) = self.owner(link) else {
                 continue;
             };
+            let mut first: HashMap<NetworkKey, &AddressKey> = HashMap::new();
+            for (key, _) in addresses.iter().filter(|(key, _)| !is_ipv6(&key.address)) {
+                let key_of_owner = AddressKey {
+                    link: owner.clone(),
+                    ..key.clone()
+                };
+                first.entry(key_of_owner.network()).or_insert(key);
+            }
             for (key, address) in addresses {
                 let named = named.contains(key);
                 if address.kernel_made && !named && self.touched.contains(&owner) {
@@ -108,6 +116,15 @@ impl Capture<'_> {
                         link: owner.clone(),
                         ..key.clone()
                     };
+                    let network = key.network();
+                    if let Some(first) = first
+                        .get(&network)
+                        .filter(|_| !self.images.primaries.contains(&network))
+                    {
+                        self.new
+                            .primaries
+                            .insert(network, Some(first.address.clone()));
+                    }
                     let image = Address {
                         link: owner.clone(),
                         ..address.clone()
@@ -120,7 +137,7 @@ impl Capture<'_> {
             gone.extend(taken.into_iter().map(|key| key.address));
         }
         for request in footprint.addresses.values().flatten() {
-            let Some(link) = self.owner(&request.key.link) else {
+            let Some(link) = self.bearer(&request.key.link) else {
                 continue;
             };
             if request.delete {
@@ -188,7 +205,7 @@ impl Capture<'_> {
             }
         }
         for key in &footprint.neighbours {
-            let Some(link) = self.owner(&key.link) else {
+            let Some(link) = self.bearer(&key.link) else {
                 continue;
             };
             let key = NeighbourKey {
@@ -257,7 +274,7 @@ impl Capture<'_> {
             })
         });
         for key in named.chain(default).collect::<Vec<_>>() {
-            let Some(link) = self.owner(&key.link) else {
+            let Some(link) = self.bearer(&key.link) else {
                 continue;
             };
             let key = VlanKey { link, ..key };

@@ -63,6 +63,15 @@ impl Capture<'_> {
             if !keep(&route) || (following == Following::Skip && follows_an_address(&route)) {
                 continue;
             }
+            let nothing_before = |link: &String| self.owner(link).is_none();
+            if route
+                .next_hops
+                .iter()
+                .filter_map(|hop| hop.link.as_ref())
+                .any(nothing_before)
+            {
+                continue;
+            }
             self.names.translate_route(&mut route);
             let Prefix { address, length } = &route.destination;
             let may_be_new = |link: &String| {
@@ -78,14 +87,6 @@ impl Capture<'_> {
                     .iter()
                     .filter_map(|hop| hop.link.as_ref())
                     .any(may_be_new)
-            {
-                continue;
-            }
-            let new_link = |link: &str| self.images.was_absent(link) || self.new.was_absent(link);
-            if route
-                .next_hops
-                .iter()
-                .any(|hop| hop.link.as_deref().is_some_and(new_link))
             {
                 continue;
             }

@@ -203,21 +203,16 @@ async fn only_signals_of_the_sender_that_match_come_in() {
     let echo = Service::start(&private.address, NAME).await;
     let stranger = Service::start(&private.address, "org.example.Stranger").await;
     let bus = private.bus();
-    let ours = bus.call(
-        &method(
-            "org.freedesktop.DBus",
-            "/",
-            "org.freedesktop.DBus",
-            "GetNameOwner",
-            "s",
-            format!("[\"{NAME}\"]"),
-        ),
-        &no_secrets,
+    let question = method(
+        "org.freedesktop.DBus",
+        "/",
+        "org.freedesktop.DBus",
+        "GetNameOwner",
+        "s",
+        format!("[\"{NAME}\"]"),
     );
-    assert_eq!(
-        ours.await.unwrap().values,
-        format!("[\"{}\"]", echo.unique_name())
-    );
+    let owner = bus.call(&question, &no_secrets).await.unwrap();
+    assert_eq!(owner.values, format!("[\"{}\"]", echo.unique_name()));
 
     let mut all = bus.subscribe(from(NAME)).await.unwrap();
     let mut some = bus

@@ -49,7 +49,7 @@ fn corpus() -> Vec<(&'static str, &'static str, Value)> {
         ("a{ss}", "2 k v l w", json!([{"k": "v", "l": "w"}])),
         (
             "a{sv}",
-            "2 mtu u 1500 addresses au 2 1 2",
+            "2 addresses au 2 1 2 mtu u 1500",
             json!([{"mtu": {"type": "u", "data": 1500}, "addresses": {"type": "au", "data": [1, 2]}}]),
         ),
         (

@@ -58,7 +58,9 @@ impl PrivateBus {
             r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path={}/socket</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow send_destination="*"/><allow own="*"/><allow send_type="signal"/>
-<deny send_destination="org.example.Locked" send_member="Open"/></policy></busconfig>"#,
+<allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
+<allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/>
+<deny send_destination="org.example.Locked" send_interface="org.example.Locked" send_member="Open"/></policy></busconfig>"#,
             directory.display()
         );
         std::fs::write(&configuration, text).unwrap();

@@ -52,9 +52,13 @@ impl Host {
         );
         std::fs::write(here.join("nm.conf"), configuration).unwrap();
         let option = |name: &str, file: &str| format!("--{name}={}", here.join(file).display());
+        // `ip netns exec` gives it mounts of its own: what it keeps in these directories must neither meet another test nor stay.
+        let alone = "mkdir -p /run/NetworkManager /var/lib/NetworkManager \
+            && mount -t tmpfs none /run/NetworkManager && mount -t tmpfs none /var/lib/NetworkManager \
+            && exec NetworkManager --no-daemon \"$@\"";
         let mut command = private.command("ip");
         command
-            .args(["netns", "exec", &namespace, "NetworkManager", "--no-daemon"])
+            .args(["netns", "exec", &namespace, "sh", "-c", alone, "sh"])
             .arg(option("config", "nm.conf"))
             .arg(option("config-dir", "conf.d"))
             .arg(option("system-config-dir", "conf.d"))

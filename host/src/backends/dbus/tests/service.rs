@@ -1,7 +1,6 @@
 //! A small service for the tests: it echoes, and it can misbehave.
 
 use std::future::poll_fn;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 
 use futures_core::Stream;
@@ -9,7 +8,7 @@ use tokio::task::JoinHandle;
 use zbus::connection::Builder;
 use zbus::message::Type;
 use zbus::wire::Endian;
-use zbus::{Connection, Message, MessageStream};
+use zbus::{Connection, Message, MessageStream, OwnedFd};
 
 use super::fixture::method;
 use crate::backends::dbus::body::{body_of, for_builder};
@@ -113,7 +112,7 @@ fn answer(call: &Message) -> Option<Message> {
         }
         "Descriptor" => {
             let null = std::fs::File::open("/dev/null").unwrap();
-            reply("h", &[0; 4], vec![null.into()])
+            reply("h", &[0; 4], vec![std::os::fd::OwnedFd::from(null).into()])
         }
         "Deep" => {
             let mut body = b"\x01v\0".repeat(70);

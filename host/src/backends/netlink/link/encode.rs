@@ -233,7 +233,11 @@ pub fn create(
         &ifinfomsg(index, 0, 0),
     );
     first.text(ifla::IFNAME, &spec.name);
-    basics(&spec.settings, &mut first)?;
+    let later = matches!(spec.kind, Kind::Bridge(_)).then(|| LinkSettings {
+        mtu: None,
+        ..spec.settings.clone()
+    });
+    basics(later.as_ref().unwrap_or(&spec.settings), &mut first)?;
     if let Some(parent) = kinds::parent(&spec.kind) {
         match (parent, &spec.kind) {
             // These name the link below in their own data.
@@ -267,7 +271,7 @@ fn finish(spec: &LinkSpec, index: u32) -> Result<Vec<Message>, Failure> {
     let mut second = Message::new(RTM_NEWLINK, 0, &ifinfomsg(index, flags, mask));
     extras(settings, &mut second)?;
     // The kernel takes an MTU of creation for a bridge's own choice, and adjusts it to each new port (br_mtu_auto_adjust in
-    // net/bridge/br_if.c). One that is set afterwards stays.
+    // net/bridge/br_if.c). Only one that changes it afterwards stays.
     if let (Kind::Bridge(_), Some(mtu)) = (&spec.kind, settings.mtu) {
         second.u32(ifla::MTU, mtu);
     }

@@ -98,6 +98,8 @@ pub fn decode_vxlan(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<De
             VXLAN_UDP_ZERO_CSUM6_TX | VXLAN_UDP_ZERO_CSUM6_RX => unknown.unless(&item, 0),
             // Presence is the setting: group policy, generic protocol extension, checksums without partials.
             23 | 24 | 27 => unknown.note(&item),
+            // RESERVED_BITS (Linux 6.14): which bits of the header must be zero; by default all but the flag and the identifier.
+            33 => unknown.unless(&item, 0xff00_0000_ffff_fff7),
             // L2MISS, L3MISS, REMCSUM_*, LABEL, TTL_INHERIT, DF, VNIFILTER and what is newer.
             _ => unknown.unless(&item, 0),
         }
