@@ -12,8 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::footprint::{Footprint, Reach, changes_vlans, reach};
 use super::images::{AlternativeNameKey, Images, network};
-use super::link_names::{Names, can_have_ports, parent, peer};
-use super::link_names::can_be_created;
+use super::link_names::{Names, can_be_created, can_have_ports, parent, peer};
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{Link, LinkSelector, Request};
 use crate::contract::types::Failure;

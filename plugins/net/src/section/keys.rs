@@ -43,10 +43,21 @@ macro_rules! settings {
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident = $wire:path { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
         #[allow(missing_docs, reason = "a word says what it means")]
         pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant,)* }
+
+        // Derived code would also read the form `{"word": null}`: much code in a component, and no use.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                match word.as_str() {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(serde::de::Error::unknown_variant(&word, &[$($word),*])),
+                }
+            }
+        }
 
         impl Wire<$wire> for $name {
             fn to_wire(&self) -> $wire {
