@@ -1,7 +1,7 @@
 //! Settings of the kinds of links that switch, join or split; tunnels have a file of their own.
 
 use op_dbus_plugin::netlink as nl;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::text::{EndPoint, Network, Seconds, Secret};
 use super::words::*;
