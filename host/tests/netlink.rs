@@ -620,7 +620,7 @@ async fn five_hundred_ports_are_made_and_deleted_in_one_batch_each() {
             .all(|p| p.controller.as_deref() == Some("br0") && p.up)
     );
     assert!(
-        matches!(&ports[3].kind, Kind::Veth(Veth { peer: Some(peer) }) if peer.starts_with('q'))
+        matches!(&ports[3].kind, Kind::Veth(Veth { peer: Some(peer), .. }) if peer.starts_with('q'))
     );
     let rest: Vec<_> = (0..500)
         .map(|n| Request::DeleteLink(format!("p{n}")))

@@ -304,7 +304,10 @@ pub fn show_link(grant: &NetlinkGrant, mut link: Link) -> Option<Link> {
     };
     hide(&mut link.controller);
     match &mut link.kind {
-        Kind::Veth(veth) => hide(&mut veth.peer),
+        Kind::Veth(veth) => {
+            hide(&mut veth.peer);
+            veth.peer_index = veth.peer_index.filter(|_| veth.peer.is_some());
+        }
         Kind::Vlan(vlan) => hide(&mut vlan.parent),
         Kind::Vxlan(vxlan) => hide(&mut vxlan.parent),
         Kind::Gre(t) | Kind::Gretap(t) | Kind::Ip6gre(t) | Kind::Ip6gretap(t) => {

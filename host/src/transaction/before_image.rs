@@ -12,8 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::footprint::{Footprint, Reach, changes_vlans, reach};
 use super::images::{AlternativeNameKey, Images, network};
-use super::link_names::{Names, can_have_ports, parent, peer};
-use super::link_restore::index_matters;
+use super::link_names::{Names, can_be_created, can_have_ports, parent, peer};
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{Link, LinkSelector, Request};
 use crate::contract::types::Failure;
@@ -237,7 +236,7 @@ impl Capture<'_> {
         let was = self.images.links.get(&original.to_owned()).flatten();
         was.zip(self.link(current)).is_some_and(|(was, is)| {
             std::mem::discriminant(&was.kind) != std::mem::discriminant(&is.kind)
-                || (was.index != is.index && index_matters(self.images, was))
+                || (was.index != is.index && can_be_created(&was.kind))
         })
     }
 

@@ -12,22 +12,22 @@ pub fn is_another(before: &Images, was: &Link, is: &Link) -> bool {
     if !can_be_created(&was.kind) {
         return false;
     }
-    let moved = was.index != is.index && index_matters(before, was);
+    let moved = was.index != is.index;
     let other_kind = std::mem::discriminant(&was.kind) != std::mem::discriminant(&is.kind);
     moved || other_kind || fixed(&was.kind) != fixed(&is.kind) || cannot_unset(before, was, is)
 }
 
 /// What cannot be changed once a link is there. A parent of which nothing can be said (another namespace) is like any.
 fn fixed(kind: &Kind) -> (u32, Option<&str>) {
-    let peer = peer(kind);
     match kind {
+        Kind::Veth(veth) => (veth.peer_index.unwrap_or(0), peer(kind)),
         Kind::Vlan(vlan) => (u32::from(vlan.id), parent(kind)),
         Kind::Vxlan(vxlan) => (vxlan.id, None),
         Kind::Geneve(geneve) => (geneve.id, None),
         Kind::Vrf(vrf) => (vrf.table, None),
         Kind::Tun(tun) => (tun.mode as u32, None),
         Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_) => (0, parent(kind)),
-        _ => (0, peer),
+        _ => (0, None),
     }
 }
 
@@ -44,18 +44,14 @@ fn cannot_unset(before: &Images, was: &Link, is: &Link) -> bool {
         .any(|(key, was)| was.is_null() && is.get(key).is_some_and(|is| !is.is_null()))
 }
 
-/// Whether the index of a link that is made anew can be chosen: of a veth pair, that of the end which is made first.
-pub fn index_matters(before: &Images, was: &Link) -> bool {
-    can_be_created(&was.kind) && second_end(before, was).is_none()
-}
-
 /// The first end of the pair of which this link is the second: it is made along with it.
 pub fn second_end<'a>(before: &'a Images, was: &Link) -> Option<&'a Link> {
     let first = before.links.get(&peer(&was.kind)?.to_owned()).flatten()?;
     (first.index < was.index && peer(&first.kind) == Some(&was.name)).then_some(first)
 }
 
-/// The request that makes a link as it was. What only works later comes by [`attach::after_creation`].
+/// The request that makes a link as it was; of a veth, both ends with their indices. What only works later comes by
+/// [`attach::after_creation`].
 pub fn create_request(was: &Link) -> Request {
     let mut kind = was.kind.clone();
     if let Kind::Bond(bond) = &mut kind {

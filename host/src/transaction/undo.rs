@@ -75,7 +75,7 @@ pub async fn undo(
                 .notes
                 .extend(foreign.map(|left| format!("not kept: {left}")));
             undone.notes.extend(moved_indices(before, &now).into_iter().map(|(name, was, is)| {
-                format!("link {name} has index {is} instead of {was}: the kernel chooses that of a pair's second end")
+                format!("link {name} has index {is} instead of {was}: links of its kind cannot be made anew")
             }));
             undone.incomplete = own;
             point("undo.done")?;

@@ -8,10 +8,8 @@ mod addresses;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::images::Images;
-use super::link_names::{parent, peer};
-use super::link_restore::{
-    attach, change_request, create_request, index_matters, is_another, second_end,
-};
+use super::link_names::{can_be_created, parent, peer};
+use super::link_restore::{attach, change_request, create_request, is_another, second_end};
 use super::same;
 use crate::contract::netlink::{AlternativeName, BridgeVlan, Link, LinkChange, Request, Route};
 pub use addresses::other_primaries;
@@ -342,14 +340,14 @@ fn ranges(vlans: Vec<BridgeVlan>) -> Vec<BridgeVlan> {
     ranges
 }
 
-/// Links of before whose index could not be given back: the second end of a pair gets one of the kernel's choice.
+/// Links of before whose index could not be given back: those that no request makes anew, hardware above all.
 pub fn moved_indices<'a>(before: &'a Images, now: &'a Now) -> BTreeSet<(&'a str, u32, u32)> {
     before
         .links
         .iter()
         .filter_map(|(name, was)| {
             let (was, is) = (was?, now.images.links.get(name).flatten()?);
-            (was.index != is.index && !index_matters(before, was)).then_some((
+            (was.index != is.index && !can_be_created(&was.kind)).then_some((
                 name.as_str(),
                 was.index,
                 is.index,

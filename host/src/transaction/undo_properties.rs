@@ -58,7 +58,8 @@ fn any_kind() -> impl Strategy<Value = Kind> {
         Just(vlan("eth0", 9)),
         Just(vlan("eth1", 8)),
         Just(Kind::Veth(Veth {
-            peer: Some("new1".into())
+            peer: Some("new1".into()),
+            peer_index: None,
         })),
     ]
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use super::images::{AddressKey, Images, NeighbourKey, RouteKey, VlanKey};
-use super::link_restore::index_matters;
+use super::link_names::can_be_created;
 use super::record::Difference;
 use super::same;
 use super::undo_plan::{Now, other_primaries};
@@ -112,7 +112,7 @@ fn links(before: &Images, now: &Now, report: &mut impl FnMut(String, String, Str
                     );
                 }
                 let mut differences = same::link(was, is);
-                if was.index != is.index && index_matters(before, was) {
+                if was.index != is.index && can_be_created(&was.kind) {
                     differences.push(("index", is.index.to_string(), was.index.to_string()));
                 }
                 for (what, is, was) in differences {

@@ -139,6 +139,7 @@ async fn busy_host() -> Simulated {
             "v0",
             Kind::Veth(Veth {
                 peer: Some("v1".into()),
+                peer_index: None,
             }),
         ),
         up("v1", true),

@@ -112,6 +112,7 @@ pub fn change(link: &str) -> LinkChange {
 pub fn veth(peer: &str) -> Kind {
     Kind::Veth(Veth {
         peer: Some(peer.into()),
+        peer_index: None,
     })
 }
 

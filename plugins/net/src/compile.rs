@@ -29,20 +29,28 @@ pub struct Owned {
 /// # Errors
 /// `invalid` when an action does not hold what this plugin writes into one.
 pub fn requests(actions: &[Action]) -> Result<Vec<Owned>, Failure> {
-    let mut requests = Vec::with_capacity(actions.len());
+    let read = |step: &Action, json: &Option<String>| -> Result<Option<Object>, Failure> {
+        json.as_ref()
+            .map(|json| serde_json::from_str(json))
+            .transpose()
+            .map_err(|error| invalid(&step.target, &error))
+    };
     let mut made = Made::default();
-    for (action, step) in actions.iter().enumerate() {
-        let read = |json: &Option<String>| {
-            json.as_ref()
-                .map(|json| serde_json::from_str(json))
-                .transpose()
-                .map_err(|error| invalid(&step.target, &error))
-        };
-        let (before, after): (Option<Object>, Option<Object>) =
-            (read(&step.before)?, read(&step.after)?);
+    let mut steps = Vec::with_capacity(actions.len());
+    for step in actions {
+        let (before, after) = (read(step, &step.before)?, read(step, &step.after)?);
+        if let (None, Some(Object::Link(link))) = (&before, &after)
+            && let Some(index) = link.index
+        {
+            made.indices.insert(link.name.clone(), index);
+        }
+        steps.push((before, after));
+    }
+    let mut requests = Vec::with_capacity(actions.len());
+    for (action, (before, after)) in steps.into_iter().enumerate() {
         let mut push = |request| requests.push(Owned { action, request });
         compile(before, after, &mut made, &mut push)
-            .map_err(|message| invalid(&step.target, &message))?;
+            .map_err(|message| invalid(&actions[action].target, &message))?;
     }
     Ok(requests)
 }
@@ -61,6 +69,8 @@ struct Made {
     peers: HashSet<String>,
     /// Types of links that were made.
     types: HashMap<String, LinkType>,
+    /// The indices that links of the whole batch are to take.
+    indices: HashMap<String, u32>,
 }
 
 fn compile(
@@ -98,7 +108,7 @@ fn compile(
 }
 
 fn create(link: Interface, made: &mut Made, push: &mut impl FnMut(Request)) -> Result<(), String> {
-    let Some(kind) = kind::wire(&link) else {
+    let Some(mut kind) = kind::wire(&link) else {
         return Err(format!("links of the type of {} cannot be made", link.name));
     };
     if let Some(of) = &link.r#type {
@@ -122,7 +132,13 @@ fn create(link: Interface, made: &mut Made, push: &mut impl FnMut(Request)) -> R
         }
         return Ok(());
     }
-    made.peers.extend(kind::peer(&link).map(str::to_owned));
+    if let nl::Kind::Veth(veth) = &mut kind
+        && let Some(peer) = &veth.peer
+    {
+        // It comes into being now, though its own step is later.
+        veth.peer_index = made.indices.get(peer).copied();
+        made.peers.insert(peer.clone());
+    }
     push(Request::CreateLink(nl::LinkSpec {
         index: link.index,
         kind,

@@ -1,8 +1,8 @@
 //! One step of a plan before it becomes an action of the contract: typed, with what it makes true of the section.
 
 use op_dbus_plugin::{Action, Failure, Mismatch, Operation};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::section::{Address, Interface, Neighbour, Route, Rule, Vlans};
@@ -25,14 +25,35 @@ pub enum Object {
     Rule(Box<Rule>),
 }
 
-/// Something that hangs from a link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Something that hangs from a link. In JSON its own keys, and the link's name under `interface`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct OnLink<T> {
     /// The link's name.
     pub interface: String,
     /// What hangs from it.
-    #[serde(flatten)]
     pub object: T,
+}
+
+// By way of a tree: with serde's `flatten` every type would be translated in a second way, which costs a component much code.
+impl<T: Serialize> Serialize for OnLink<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys = tree(&self.object);
+        keys["interface"] = Value::String(self.interface.clone());
+        keys.serialize(serializer)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OnLink<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Value::Object(mut keys) = Value::deserialize(deserializer)? else {
+            return Err(D::Error::custom("an object is expected"));
+        };
+        let Some(Value::String(interface)) = keys.remove("interface") else {
+            return Err(D::Error::missing_field("interface"));
+        };
+        let object = of_tree(keys).map_err(D::Error::custom)?;
+        Ok(Self { interface, object })
+    }
 }
 
 /// The VLANs of one link.

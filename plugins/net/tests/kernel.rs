@@ -101,7 +101,7 @@ fn links_of_many_kinds_come_and_go() {
         &machine(),
         json!({"interfaces": [
             {"name": "veth0", "type": "veth", "veth": {"peer": "veth1"}, "mtu": 1400},
-            {"name": "veth1", "type": "veth", "veth": {"peer": "veth0"}, "controller": "br0", "description": "inner"},
+            {"name": "veth1", "controller": "br0", "description": "inner"},
             {"name": "vx100", "type": "vxlan", "vxlan": {"id": 100, "remote": "198.51.100.7", "port": 4789}},
             {"name": "mv0", "type": "macvlan", "macvlan": {"parent": "eth0", "mode": "bridge"}, "controller": "br0"},
             {"name": "eth0.20", "vlan": {"parent": "eth0", "id": 20}, "ipv6": {"addresses": [{"address": "2001:db8::1", "prefix": 64}], "gateway": "2001:db8::ff"}},

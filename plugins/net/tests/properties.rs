@@ -201,10 +201,6 @@ fn whole() -> Value {
         .iter_mut()
         .for_each(|interfaces| interfaces.sort_by(|a, b| a.name.cmp(&b.name)));
     for interface in section.interfaces.iter_mut().flatten() {
-        if interface.name == "veth1" {
-            // The contract has no index for the second end of a pair that is made.
-            interface.index = None;
-        }
         for family in [&mut interface.ipv4, &mut interface.ipv6] {
             let Some(mut ip) = family.take() else {
                 continue;

@@ -58,7 +58,32 @@ fn a_veth_brings_its_peer_which_has_the_lower_index() {
     kernel.add_link("a", veth("b"));
     let (a, b) = (kernel.link("a").unwrap(), kernel.link("b").unwrap());
     assert_eq!((b.index, a.index), (2, 3));
-    assert_eq!((a.kind, b.kind), (veth("b"), veth("a")));
+    let end = |peer: &str, index| {
+        Kind::Veth(op_dbus_plugin::netlink::Veth {
+            peer: Some(peer.into()),
+            peer_index: Some(index),
+        })
+    };
+    assert_eq!((a.kind, b.kind), (end("b", 2), end("a", 3)));
+}
+
+#[test]
+fn a_pair_comes_back_with_both_indices() {
+    let mut kernel = Kernel::new();
+    kernel.add_link("a", veth("b"));
+    let before = (kernel.link("a").unwrap(), kernel.link("b").unwrap());
+    kernel
+        .must(Request::DeleteLink("a".into()))
+        .add_ethernet("c")
+        .must(Request::CreateLink(LinkSpec {
+            index: Some(before.0.index),
+            ..create("a", before.0.kind.clone())
+        }));
+    let after = (kernel.link("a").unwrap(), kernel.link("b").unwrap());
+    assert_eq!(
+        (after.0.index, after.0.kind, after.1.index, after.1.kind),
+        (before.0.index, before.0.kind, before.1.index, before.1.kind)
+    );
 }
 
 #[test]

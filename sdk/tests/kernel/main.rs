@@ -25,6 +25,7 @@ fn host_with_eth0() -> Kernel {
 fn veth(peer: &str) -> Kind {
     Kind::Veth(Veth {
         peer: Some(peer.into()),
+        peer_index: None,
     })
 }
 

@@ -126,7 +126,9 @@ impl<'a> Pipeline<'a> {
             });
             if let Request::CreateLink(spec) = request {
                 indices += usize::from(spec.index.is_none());
-                indices += usize::from(matches!(spec.kind, Kind::Veth(_)));
+                indices += usize::from(
+                    matches!(&spec.kind, Kind::Veth(veth) if veth.peer_index.is_none()),
+                );
             }
         }
         let mut names = Names::default();
@@ -137,10 +139,14 @@ impl<'a> Pipeline<'a> {
         let start = hint.max(names.largest.saturating_add(1));
         let asked: Vec<u32> = requests
             .iter()
-            .filter_map(|request| match request {
-                Request::CreateLink(spec) => spec.index,
-                _ => None,
+            .flat_map(|request| match request {
+                Request::CreateLink(spec) => match &spec.kind {
+                    Kind::Veth(veth) => [spec.index, veth.peer_index],
+                    _ => [spec.index, None],
+                },
+                _ => [None, None],
             })
+            .flatten()
             .collect();
         let mut free = free_indices(channel, start, indices + asked.len()).await?;
         free.retain(|index| !asked.contains(index));

@@ -9,7 +9,7 @@ use crate::transaction::footprint::IPV6_LEAST_MTU;
 use crate::transaction::link_names::parent;
 
 impl State {
-    pub(super) fn add_link(&mut self, name: &str, kind: Kind, index: Option<u32>) {
+    pub(super) fn add_link(&mut self, name: &str, kind: Kind, index: Option<u32>) -> u32 {
         self.next_index += 1;
         let index = index.unwrap_or(self.next_index);
         self.next_index = self.next_index.max(index);
@@ -37,6 +37,7 @@ impl State {
         if bridge {
             self.put_vlan(default_vlan(name, true));
         }
+        index
     }
 
     pub(super) fn create_link(&mut self, spec: &LinkSpec) -> Answer {
@@ -62,14 +63,23 @@ impl State {
             if taken(self, peer) {
                 return Err(refuse("EEXIST", format!("link {peer} exists")));
             }
-            self.add_link(&spec.name, spec.kind.clone(), spec.index);
-            self.add_link(
-                peer,
-                Kind::Veth(Veth {
-                    peer: Some(spec.name.clone()),
-                }),
-                None,
-            );
+            if self
+                .links
+                .iter()
+                .any(|it| Some(it.index) == veth.peer_index)
+            {
+                return Err(refuse("EEXIST", format!("the index of {peer} is taken")));
+            }
+            let first = self.add_link(&spec.name, spec.kind.clone(), spec.index);
+            let end = Kind::Veth(Veth {
+                peer: Some(spec.name.clone()),
+                peer_index: Some(first),
+            });
+            let second = self.add_link(peer, end, veth.peer_index);
+            self.link(&spec.name)?.kind = Kind::Veth(Veth {
+                peer_index: Some(second),
+                ..veth.clone()
+            });
         } else {
             self.add_link(&spec.name, spec.kind.clone(), spec.index);
         }
@@ -272,7 +282,10 @@ impl State {
                 .all(|hop| hop.link.as_deref() != Some(name))
         });
         self.links.retain(|it| it.name != name);
-        if let Kind::Veth(Veth { peer: Some(peer) }) = &link.kind {
+        if let Kind::Veth(Veth {
+            peer: Some(peer), ..
+        }) = &link.kind
+        {
             // The other end is gone already when this is called for it.
             let _ = self.delete_link(peer);
         }

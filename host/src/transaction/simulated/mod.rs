@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{
     Address, BridgeVlan, Family, Kind, Link, LinkSelector, Neighbour, Request, Route, RouteScope,
-    Rule, Veth,
+    Rule,
 };
 use crate::contract::types::{BackendError, Failure, FailureCode};
 use crate::transaction::images::{is_ipv6, network, single_vlans};
@@ -79,22 +79,12 @@ impl Simulated {
     /// Everything, in an order of its own.
     pub fn snapshot(&self) -> Vec<String> {
         let state = self.state();
-        // Of a pair, the kernel chooses the second end's index.
-        let second = |link: &Link| match &link.kind {
-            Kind::Veth(Veth { peer: Some(peer) }) => state
-                .links
-                .iter()
-                .any(|other| other.name == *peer && other.index < link.index),
-            _ => false,
-        };
         let links = state.links.iter().map(|link| {
-            let index = if second(link) { 0 } else { link.index };
             let mut names = link.alternative_names.clone();
             names.sort();
             format!(
                 "{:?}",
                 Link {
-                    index,
                     alternative_names: names,
                     ..link.clone()
                 }

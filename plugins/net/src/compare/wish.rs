@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::Index;
-use crate::section::Method;
+use crate::kind;
 use crate::section::port::PortSettings;
 use crate::section::words::AddressGeneration;
-use crate::section::{Interface, Section};
+use crate::section::{Interface, LinkType, Method, Section};
 
 /// What the file wants of one link.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Wish {
     pub path: Option<String>,
     /// Where the file lists it as a port, or the list that leaves it out.
     pub port_path: Option<String>,
+    /// Where the file names it as the peer of another, and not that other as its own.
+    pub peer_path: Option<String>,
 }
 
 impl Wish {
@@ -25,6 +27,7 @@ impl Wish {
         let own = self.path.as_ref().map(|path| format!("{path}/{key}"));
         match key.split('/').next() {
             Some("controller") => self.port_path.clone().or(own),
+            Some("veth") => self.peer_path.clone().or(own),
             Some("port") => match &self.port_path {
                 Some(path) => Some(format!("{path}{}", key.strip_prefix("port").unwrap_or(""))),
                 None => own,
@@ -83,7 +86,30 @@ impl Wishes {
                 wishes.ports(at, interface, ports, current);
             }
         }
+        for (at, interface) in desired.interfaces().iter().enumerate() {
+            if let (Some(peer), false) = (kind::peer(interface), interface.is_absent()) {
+                wishes.peer(at, &interface.name, peer, current);
+            }
+        }
         wishes
+    }
+
+    /// What one end of a virtual Ethernet pair says holds for the other, as far as the file names that. A link of another kind does not
+    /// become the other end by this alone: the file has to say that it is to be given up.
+    fn peer(&mut self, at: usize, name: &str, peer: &str, current: &Index) {
+        let Some(place) = self.by_name.get(peer) else {
+            return;
+        };
+        let wish = &mut self.list[*place];
+        let end = &mut wish.interface;
+        let is = current.get(peer).and_then(|have| have.r#type.as_ref());
+        let of = end.r#type.as_ref().or(is).unwrap_or(&LinkType::Veth);
+        if *of != LinkType::Veth || end.is_absent() || kind::peer(end).is_some() {
+            return;
+        }
+        end.r#type = Some(LinkType::Veth);
+        end.veth.get_or_insert_default().peer = Some(name.to_owned());
+        wish.peer_path = Some(format!("/interfaces/{at}/veth/peer"));
     }
 
     fn ports(

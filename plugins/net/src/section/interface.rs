@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ip::Ip;
 use super::kinds::{Bond, Bridge, Ipvlan, Macvlan, Tun, Veth, Vlan, Vrf, Wireguard};
 use super::port::{Port, PortSettings};
-use super::text::{Mac, present};
+use super::text::Mac;
 use super::tunnels::{Geneve, Tunnel, Vxlan};
 use super::vlans::Vlans;
 use super::words::AddressGeneration;
@@ -137,7 +137,7 @@ keys! {
         /// How IPv6 link-local addresses come to be.
         address_generation: AddressGeneration,
         /// The bridge, bond or VRF that it is a port of; `null` detaches it.
-        #[serde(default, deserialize_with = "present")]
+        #[serde(default)]
         #[cfg_attr(not(target_family = "wasm"), schemars(with = "Option<String>"))]
         controller: Option<String>,
         /// Its settings as a port. They may stand here or in the controller's `ports`.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::route::Route;
-use super::text::{Mac, Network, present};
+use super::text::{Mac, Network};
 
 /// Where addresses come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ keys! {
         /// Exactly these addresses beside those of the kernel and those that expire.
         addresses: Vec<Address>,
         /// The router of the default route in the main table; `null` removes it.
-        #[serde(default, deserialize_with = "present")]
+        #[serde(default)]
         #[cfg_attr(not(target_family = "wasm"), schemars(with = "Option<IpAddr>"))]
         gateway: Option<IpAddr>,
         /// Exactly these routes over this interface beside the gateway's and those of the kernel, of DHCP and of routing daemons.

@@ -1,19 +1,35 @@
 //! Settings of the kinds of links that switch, join or split; tunnels have a file of their own.
 
 use op_dbus_plugin::netlink as nl;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::text::{EndPoint, Network, Seconds, Secret};
 use super::words::*;
 use crate::wire::Wire;
 
-settings! {
+keys! {
     /// A virtual Ethernet pair, veth(4).
-    pub struct Veth = nl::Veth {
-        /// The other end. Required when the pair is made.
+    pub struct Veth {}
+    optional {
+        /// The other end. Required when the pair is made, in the entry of one of the two ends.
         peer: String,
     }
 }
+
+/// The index of the other end is said where that is an interface of its own.
+impl Wire<nl::Veth> for Veth {
+    fn to_wire(&self) -> nl::Veth {
+        nl::Veth {
+            peer: self.peer.clone(),
+            peer_index: None,
+        }
+    }
+
+    fn of_wire(wire: nl::Veth) -> Self {
+        Self { peer: wire.peer }
+    }
+}
+
 settings! {
     /// A Linux bridge. Times are in seconds.
     pub struct Bridge = nl::Bridge {

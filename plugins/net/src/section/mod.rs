@@ -2,7 +2,7 @@
 //! schema and is refused by validation.
 
 #[macro_use]
-mod keys;
+pub mod keys;
 
 pub mod interface;
 pub mod ip;
@@ -17,7 +17,7 @@ pub mod tunnels;
 pub mod vlans;
 pub mod words;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use interface::{Interface, LinkType, State};
 pub use ip::{Address, Ip, Method, Neighbour};

@@ -298,10 +298,3 @@ impl Wire<WireSecret> for Secret {
         }
     }
 }
-
-/// Reads a key whose `null` means something: absent is `None`, `null` is `Some(None)`.
-pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}

@@ -1,7 +1,7 @@
 //! Settings of tunnels.
 
 use op_dbus_plugin::netlink as nl;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::text::EndPoint;
 use crate::wire::Wire;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Problems;
 use crate::kind;
-use crate::section::{Interface, Section};
+use crate::section::{Interface, LinkType, Section};
 
 /// Checks parents, controllers and peers.
 pub fn check(desired: &Section, problems: &mut Problems) {
@@ -26,6 +26,7 @@ pub fn check(desired: &Section, problems: &mut Problems) {
             below.entry(&port.name).or_default().push(&interface.name);
         }
     }
+    let mut taken = HashMap::new();
     for (at, interface) in desired.interfaces().iter().enumerate() {
         let name = interface.name.as_str();
         if interface.is_absent() {
@@ -56,27 +57,7 @@ pub fn check(desired: &Section, problems: &mut Problems) {
                 format!("{name} stands on itself: {}", circle.join(" on ")),
             );
         }
-        if itself(kind::peer(interface)) {
-            problems.push(
-                format!("{path}/veth/peer"),
-                format!("{name} cannot be its own peer"),
-            );
-        }
-        if let Some(peer) = kind::peer(interface)
-            && let Some(other) = by_name.get(peer)
-        {
-            problems.push_if(
-                other.is_absent(),
-                format!("{path}/veth/peer"),
-                format!("{peer} is to be absent"),
-            );
-            let back = kind::peer(other);
-            problems.push_if(
-                back.is_some_and(|back| back != name),
-                format!("{path}/veth/peer"),
-                format!("the peer of {peer} is {}", back.unwrap_or_default()),
-            );
-        }
+        peer(interface, &path, &by_name, &mut taken, problems);
         let parent = kind::parent(interface);
         if let Some(parent) =
             parent.filter(|parent| by_name.get(parent).is_some_and(|other| other.is_absent()))
@@ -86,6 +67,48 @@ pub fn check(desired: &Section, problems: &mut Problems) {
                 format!("{name} needs {parent}, which is to be absent"),
             );
         }
+    }
+}
+
+/// The other end of a pair: another link, a veth as far as the file says, and of this pair alone.
+fn peer<'a>(
+    interface: &'a Interface,
+    path: &str,
+    by_name: &HashMap<&str, &Interface>,
+    taken: &mut HashMap<&'a str, &'a str>,
+    problems: &mut Problems,
+) {
+    let Some(peer) = kind::peer(interface) else {
+        return;
+    };
+    let name = interface.name.as_str();
+    let path = format!("{path}/veth/peer");
+    if peer == name {
+        return problems.push(path, format!("{name} cannot be its own peer"));
+    }
+    if let Some(other) = taken.insert(peer, name) {
+        problems.push(
+            &path,
+            format!("{peer} is the peer of {other} already: a pair has two ends"),
+        );
+    }
+    let Some(other) = by_name.get(peer) else {
+        return;
+    };
+    let given = kind::given(other);
+    let of = other.r#type.as_ref().or(given.first());
+    if other.is_absent() {
+        problems.push(path, format!("{peer} is to be absent"));
+    } else if let Some(of) = of.filter(|of| **of != LinkType::Veth) {
+        problems.push(
+            path,
+            format!(
+                "{peer} is to be a {}, and the peer of a veth is a veth",
+                of.word()
+            ),
+        );
+    } else if let Some(back) = kind::peer(other).filter(|back| *back != name) {
+        problems.push(path, format!("the peer of {peer} is {back}"));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::device::{Device, word};
 use super::errno::{Result, errno, refuse};
 use super::{Kernel, kinds};
-use crate::netlink::{Kind, LinkSpec};
+use crate::netlink::{Kind, LinkSpec, Veth};
 
 /// dev_valid_name (net/core/dev.c); a `%` would make the kernel choose a number.
 pub(super) fn check_name(name: &str) -> Result {
@@ -46,7 +46,7 @@ impl Kernel {
         self.check_unique(&spec.kind, parent)?;
         let kind = kinds::initial(&spec.kind)?;
         let peer = match &spec.kind {
-            Kind::Veth(veth) => Some(self.make_peer(veth.peer.as_deref(), spec)?),
+            Kind::Veth(veth) => Some(self.make_peer(veth, spec)?),
             _ => None,
         };
         let index = match self.take_index(spec.index) {
@@ -96,9 +96,10 @@ impl Kernel {
         }
     }
 
-    /// The other end of a pair. It is registered first, and so has the lower index (veth_newlink in drivers/net/veth.c).
-    fn make_peer(&mut self, name: Option<&str>, spec: &LinkSpec) -> Result<u32> {
-        let Some(name) = name else {
+    /// The other end of a pair. It is registered first, and so has the lower index unless one is asked for (veth_newlink in
+    /// drivers/net/veth.c).
+    fn make_peer(&mut self, veth: &Veth, spec: &LinkSpec) -> Result<u32> {
+        let Some(name) = veth.peer.as_deref() else {
             return errno("EINVAL");
         };
         check_name(name)?;
@@ -106,11 +107,14 @@ impl Kernel {
             return errno("EEXIST");
         }
         // The index that this end asks for is not the other's to take.
-        let mut index = self.take_index(None)?;
+        let mut index = self.take_index(veth.peer_index)?;
         if spec.index == Some(index) {
             index = self.take_index(None)?;
         }
-        let kind = Kind::Veth(crate::netlink::Veth { peer: None });
+        let kind = Kind::Veth(Veth {
+            peer: None,
+            peer_index: None,
+        });
         self.devices.insert(index, Device::new(index, name, kind));
         Ok(index)
     }

@@ -45,7 +45,10 @@ impl Kernel {
         link.controller = device.controller.map(|it| self.name_of(it));
         let parent = device.parent.map(|it| self.name_of(it));
         match &mut link.kind {
-            Kind::Veth(it) => it.peer = device.peer.map(|it| self.name_of(it)),
+            Kind::Veth(it) => {
+                it.peer = device.peer.map(|it| self.name_of(it));
+                it.peer_index = device.peer;
+            }
             Kind::Vlan(it) => it.parent = parent,
             Kind::Vxlan(it) => it.parent = parent,
             Kind::Macvlan(it) | Kind::Macvtap(it) => it.parent = parent,

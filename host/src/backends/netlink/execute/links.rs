@@ -27,8 +27,8 @@ impl<'a> Pipeline<'a> {
         }
         let mut fresh = || self.free.pop().unwrap_or(0);
         let index = spec.index.unwrap_or_else(&mut fresh);
-        let peer_index = match made.len() {
-            2 => fresh(),
+        let peer_index = match &spec.kind {
+            Kind::Veth(veth) => veth.peer_index.unwrap_or_else(&mut fresh),
             _ => 0,
         };
         let messages = link::create(spec, index, peer_index, &|name| self.index(position, name))?;

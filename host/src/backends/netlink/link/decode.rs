@@ -210,7 +210,10 @@ pub fn attach_names<'a>(decoded: &mut Decoded, name: impl Fn(u32) -> Option<&'a 
     };
     decoded.link.controller = name(decoded.controller);
     match &mut decoded.link.kind {
-        Kind::Veth(veth) => veth.peer = name(decoded.parent),
+        Kind::Veth(veth) => {
+            veth.peer = name(decoded.parent);
+            veth.peer_index = veth.peer.is_some().then_some(decoded.parent);
+        }
         Kind::Bond(bond) => bond.primary = name(decoded.primary),
         kind => {
             if let Some(place) = kinds::parent_mut(kind) {

@@ -105,7 +105,11 @@ pub fn decode(
     Ok(match word {
         "dummy" => Kind::Dummy.into(),
         "ifb" => Kind::Ifb.into(),
-        "veth" => Kind::Veth(Veth { peer: None }).into(),
+        "veth" => Kind::Veth(Veth {
+            peer: None,
+            peer_index: None,
+        })
+        .into(),
         "bridge" => Kind::Bridge(bridge::decode(data, unknown)?).into(),
         "bond" => bond::decode(data, unknown)?,
         "vlan" => Kind::Vlan(stacked::decode_vlan(data, unknown)?).into(),
