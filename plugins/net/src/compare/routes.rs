@@ -250,6 +250,7 @@ fn satisfies(want: &Placed, is: &Route, extent: Extent) -> bool {
             .all(|want| is_ways.iter().any(|is| matches(want, is)));
     same_ways
         && route.kind() == is.kind()
+        && (extent == Extent::Partial || route.protocol == is.protocol)
         && (partly || (route.mtu == is.mtu && route.preferred_source == is.preferred_source))
 }
 

@@ -60,7 +60,7 @@ pub fn route(wire: nl::Route) -> Result<(Option<String>, Route), Failure> {
         preferred_source: optional(wire.preferred_source)?,
         mtu: wire.mtu,
         tos: Some(wire.tos).filter(|tos| *tos != 0),
-        protocol: Some(wire.protocol).filter(|protocol| !matches!(protocol, 3 | 4)),
+        protocol: Some(wire.protocol).filter(|protocol| *protocol != 4),
         has_unknown: wire.has_unknown.then_some(true),
         ..Route::default()
     };

@@ -105,9 +105,9 @@ impl Route {
         }
     }
 
-    /// Whether the operator put it there: protocol boot (3) or static (4).
+    /// Whether the operator put it there: protocol static, which is not shown, or boot (3).
     pub fn is_static(&self) -> bool {
-        self.protocol.is_none()
+        matches!(self.protocol, None | Some(3))
     }
 
     /// Whether the file wants it gone.

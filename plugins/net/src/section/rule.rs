@@ -105,9 +105,9 @@ impl Rule {
         self.state == Some(State::Absent)
     }
 
-    /// Whether the operator put it there.
+    /// Whether the operator put it there: protocol static, unspecified (0) or boot (3).
     pub fn is_static(&self) -> bool {
-        self.protocol.is_none()
+        matches!(self.protocol, None | Some(0 | 3))
     }
 
     /// With every default filled in, so that the same rule always looks the same.
@@ -196,7 +196,7 @@ impl Rule {
             table,
             goto,
             state: None,
-            protocol: Some(rule.protocol).filter(|protocol| !matches!(protocol, 0 | 3 | 4)),
+            protocol: Some(rule.protocol).filter(|protocol| *protocol != 4),
         }
     }
 
