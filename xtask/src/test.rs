@@ -81,6 +81,7 @@ pub fn run() -> Result<()> {
         Prerequisite::WasmTarget,
         Prerequisite::Nextest,
         Prerequisite::Iproute2,
+        Prerequisite::Daemons,
     ])?;
     let mut summary = Vec::new();
     let mut trouble = None;

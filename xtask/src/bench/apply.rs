@@ -26,9 +26,7 @@ pub fn op_dbus(programs: &Programs, directory: &Path, arguments: &str) -> Vec<St
         &cache,
     ];
     let own = own.into_iter().map(str::to_owned);
-    own.chain(words("--network-plugin netlink"))
-        .chain(words(arguments))
-        .collect()
+    own.chain(words(arguments)).collect()
 }
 
 /// All cases.

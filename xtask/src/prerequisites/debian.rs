@@ -50,6 +50,30 @@ pub const IPROUTE2: [Package; 1] = [Package {
     probe: || find_program("ip").is_some(),
 }];
 
+/// The real daemons that the backends are tested against.
+pub const DAEMONS: [Package; 5] = [
+    Package {
+        name: "openvswitch-switch",
+        probe: || find_program("ovs-vswitchd").is_some() && find_program("ovsdb-server").is_some(),
+    },
+    Package {
+        name: "dbus",
+        probe: || find_program("dbus-daemon").is_some(),
+    },
+    Package {
+        name: "systemd",
+        probe: || find_program("busctl").is_some(),
+    },
+    Package {
+        name: "network-manager",
+        probe: || find_program("NetworkManager").is_some() && find_program("nmcli").is_some(),
+    },
+    Package {
+        name: "openssl",
+        probe: || find_program("openssl").is_some(),
+    },
+];
+
 /// For `vng`, which boots a kernel over the machine's own file system.
 pub const VIRTUAL_MACHINE: [Package; 8] = [
     Package {

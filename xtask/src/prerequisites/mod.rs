@@ -27,16 +27,19 @@ pub enum Prerequisite {
     Nextest,
     /// Network namespaces, and a second opinion on what the kernel has.
     Iproute2,
+    /// Open vSwitch, a message bus, NetworkManager.
+    Daemons,
     /// A kernel with all kinds of links, and a virtual machine to boot it in.
     VirtualMachine,
 }
 
 impl Prerequisite {
     /// In the order of installation.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::WasmTarget,
         Self::Nextest,
         Self::Iproute2,
+        Self::Daemons,
         Self::VirtualMachine,
     ];
 
@@ -45,7 +48,7 @@ impl Prerequisite {
         match self {
             Self::WasmTarget => Toolchain::find().is_ok(),
             Self::Nextest => succeeds(cargo().args(["nextest", "--version"])),
-            Self::Iproute2 | Self::VirtualMachine => {
+            Self::Iproute2 | Self::Daemons | Self::VirtualMachine => {
                 self.packages().iter().all(Package::is_met)
                     && (self != Self::VirtualMachine || vng().is_some())
             }
@@ -58,6 +61,7 @@ impl Prerequisite {
             Self::WasmTarget => &debian::WASM_TARGET,
             Self::Nextest => &[],
             Self::Iproute2 => &debian::IPROUTE2,
+            Self::Daemons => &debian::DAEMONS,
             Self::VirtualMachine => &debian::VIRTUAL_MACHINE,
         }
     }
@@ -73,6 +77,7 @@ impl Prerequisite {
             ),
             Self::Nextest => "the test runner: cargo install --locked cargo-nextest".into(),
             Self::Iproute2 => format!("network namespaces: as root, apt-get install {packages}"),
+            Self::Daemons => format!("daemons to test against: as root, apt-get install {packages}"),
             Self::VirtualMachine => format!(
                 "a full kernel in a virtual machine: as root, apt-get install \
                  --no-install-recommends {packages}\n    and `vng` in PATH: pip install virtme-ng"

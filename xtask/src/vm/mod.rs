@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::command::{build_op_dbus, cargo, output, target_subdirectory, workspace};
+use crate::command::{cargo, output, target_subdirectory, workspace};
 use crate::prerequisites::{self, Prerequisite};
 
 pub use machine::kernel;
 
-/// The tests that run if no filter is given: those of link kinds, which few kernels have all.
-const DEFAULT_FILTER: &str = "kinds::";
+/// The tests that run if no filter is given: those of link kinds, of which few kernels have all.
+const DEFAULT_FILTER: &str = "kinds";
+
+/// Test programs of the host that have tests for a full kernel.
+const PROGRAMS: [&str; 2] = ["netlink", "system"];
 
 /// For boot and all tests. Under software emulation everything takes some ten times longer.
 const DEADLINE: Duration = Duration::from_secs(20 * 60);
@@ -33,8 +36,8 @@ const MODULES: &str = "bonding dummy 8021q vrf wireguard geneve ip_gre ip6_gre i
 /// A test failed, or none ran, or the machine did not get that far before the deadline.
 pub fn run(filter: Option<&str>) -> Result<()> {
     prerequisites::ensure(&[Prerequisite::WasmTarget, Prerequisite::VirtualMachine])?;
-    build_op_dbus("dev")?;
     let tests = build_tests()?;
+    let filter = filter.unwrap_or(DEFAULT_FILTER);
     let shared = target_subdirectory("vm/shared")?;
     let result = shared.join("result");
     if result.exists() {
@@ -50,13 +53,19 @@ pub fn run(filter: Option<&str>) -> Result<()> {
              export OP_DBUS_VM=1 HOME=/tmp TMPDIR=/tmp RUST_BACKTRACE=1\n\
              export OP_DBUS_TEST_CACHE='{shared}/cache'\n\
              cd '{host}'\n\
-             '{tests}' --color never --test-threads 2 '{filter}'\n\
-             echo $? > '{result}'\n\
+             status=0\n\
+             {tests}\
+             echo $status > '{result}'\n\
              echo \"tests done after $(cut -d' ' -f1 /proc/uptime) s\"\n",
             shared = shared.display(),
             host = workspace().join("host").display(),
-            tests = tests.display(),
-            filter = filter.unwrap_or(DEFAULT_FILTER),
+            tests = tests
+                .iter()
+                .map(|program| format!(
+                    "'{}' --color never --test-threads 2 '{filter}' || status=$?\n",
+                    program.display()
+                ))
+                .collect::<String>(),
             result = result.display(),
         ),
     )?;
@@ -71,34 +80,29 @@ pub fn run(filter: Option<&str>) -> Result<()> {
         "tests failed on the full kernel (exit status {})",
         status.trim()
     );
-    if seen.contains("running 0 tests") {
-        bail!(
-            "no test of the target `system` matches {:?}",
-            filter.unwrap_or(DEFAULT_FILTER)
-        );
+    if seen.matches("running 0 tests").count() == PROGRAMS.len() {
+        bail!("no test's name contains {filter:?}");
     }
     Ok(())
 }
 
-/// Compiles the whole-system tests and returns the path of their program.
-fn build_tests() -> Result<PathBuf> {
+/// Compiles the tests and returns the paths of their programs.
+fn build_tests() -> Result<Vec<PathBuf>> {
     let mut build = cargo();
-    build.args([
-        "test",
-        "--package",
-        "op-dbus",
-        "--test",
-        "system",
-        "--no-run",
-        "--quiet",
-    ]);
+    build.args(["test", "--workspace", "--tests", "--no-run", "--quiet"]);
     let messages = output(build.args(["--message-format", "json-render-diagnostics"]))?;
-    let mut programs = messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let is_system = message.pointer("/target/name")? == "system";
-        is_system.then(|| PathBuf::from(message["executable"].as_str().unwrap_or_default()))
-    });
-    programs
-        .next_back()
-        .context("cargo built no test target `system`")
+    let programs: Vec<PathBuf> = messages
+        .lines()
+        .filter_map(|line| {
+            let message: serde_json::Value = serde_json::from_str(line).ok()?;
+            let name = message.pointer("/target/name")?.as_str()?;
+            let executable = message.get("executable")?.as_str()?;
+            PROGRAMS.contains(&name).then(|| executable.into())
+        })
+        .collect();
+    ensure!(
+        programs.len() == PROGRAMS.len(),
+        "cargo built {programs:?} instead of the test programs {PROGRAMS:?}"
+    );
+    Ok(programs)
 }
