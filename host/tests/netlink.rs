@@ -62,7 +62,12 @@ async fn makes_a_bridge_with_ports_addresses_and_routes_in_one_batch() {
     assert_eq!(br0.unknown, []);
     let v0 = links.iter().find(|l| l.name == "v0").unwrap();
     assert_eq!(v0.controller.as_deref(), Some("br0"));
-    assert_eq!(v0.kind, veth("v0p"));
+    let v0p = links.iter().find(|l| l.name == "v0p").unwrap();
+    let Kind::Veth(pair) = &v0.kind else {
+        panic!("{:?}", v0.kind)
+    };
+    assert_eq!(pair.peer.as_deref(), Some("v0p"));
+    assert_eq!(pair.peer_index, Some(v0p.index));
     assert_eq!(v0.mac.as_deref(), Some("02:00:5e:00:53:01"));
     let Some(Port::Bridge(found)) = &v0.port else {
         panic!("{:?}", v0.port)
@@ -255,6 +260,34 @@ async fn a_creation_that_fails_half_way_leaves_nothing_behind() {
         !names.contains(&"half0".into()) && !names.contains(&"half1".into()),
         "{names:?}"
     );
+}
+
+#[tokio::test]
+async fn a_pair_takes_the_indices_that_both_ends_had() {
+    let space = Space::new();
+    let kernel = space.open();
+    let wanted = Kind::Veth(Veth {
+        peer: Some("b".into()),
+        peer_index: Some(4712),
+    });
+    let mut pair = spec("a", wanted.clone());
+    pair.index = Some(4711);
+    for _ in 0..2 {
+        let answers = kernel
+            .execute(&[
+                Request::CreateLink(pair.clone()),
+                Request::CreateLink(spec("other", veth("other-peer"))),
+                Request::DeleteLink("other".into()),
+            ])
+            .await;
+        all_done(&answers);
+        let links = kernel.links(&[]).await.unwrap();
+        let a = links.iter().find(|l| l.name == "a").unwrap();
+        let b = links.iter().find(|l| l.name == "b").unwrap();
+        assert_eq!((a.index, b.index), (4711, 4712));
+        assert_eq!(a.kind, wanted);
+        all_done(&kernel.execute(&[Request::DeleteLink("b".into())]).await);
+    }
 }
 
 #[tokio::test]
