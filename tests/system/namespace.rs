@@ -74,7 +74,7 @@ impl Namespace {
     }
 
     /// Links, addresses, routes and rules in the words of `ip`, one object a line, to be compared with [`assert_same`]. Without what the
-    /// kernel moves by itself: whether an address is still being checked for duplicates.
+    /// kernel moves by itself: timers, and whether an address is still being checked for duplicates.
     pub fn everything(&self) -> Vec<String> {
         const PARTS: [&[&str]; 7] = [
             &["-details", "link"],
@@ -88,12 +88,18 @@ impl Namespace {
         let mut lines = Vec::new();
         for part in PARTS {
             for mut object in self.ip_json(part).as_array().expect("a list").clone() {
+                without_timers(&mut object);
                 for address in object["addr_info"].as_array_mut().into_iter().flatten() {
-                    address.as_object_mut().expect("an object").remove("tentative");
+                    address
+                        .as_object_mut()
+                        .expect("an object")
+                        .remove("tentative");
                 }
                 // The kernel makes these when it has finished checking an address.
                 let own = object["protocol"] == "kernel"
-                    && object["dst"].as_str().is_some_and(|dst| dst.starts_with('f'));
+                    && object["dst"]
+                        .as_str()
+                        .is_some_and(|dst| dst.starts_with('f'));
                 if !own {
                     lines.push(format!("{} {object}", part.join(" ")));
                 }
@@ -138,11 +144,27 @@ impl Drop for Namespace {
     }
 }
 
+/// Removes the bridge's running timers.
+fn without_timers(value: &mut Value) {
+    match value {
+        Value::Object(entries) => {
+            entries.retain(|key, _| !key.ends_with("_timer"));
+            entries.values_mut().for_each(without_timers);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_timers),
+        _ => {}
+    }
+}
+
 /// Asserts that two answers of [`Namespace::everything`] say the same, and shows only what differs.
 #[track_caller]
 pub fn assert_same(now: &[String], before: &[String]) {
     let only = |these: &[String], those: &[String], sign: &str| -> String {
-        these.iter().filter(|line| !those.contains(line)).map(|line| format!("{sign} {line}\n")).collect()
+        these
+            .iter()
+            .filter(|line| !those.contains(line))
+            .map(|line| format!("{sign} {line}\n"))
+            .collect()
     };
     assert!(
         now == before,

@@ -44,7 +44,9 @@ fn rollback_brings_back_exactly_what_was() {
     let namespace = inhabited();
     let before = namespace.everything();
     let file = change(&namespace);
-    namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+    namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .success();
     assert_ne!(namespace.everything(), before);
     namespace.op_dbus(&["rollback"]).success();
     assert_same(&namespace.everything(), &before);
@@ -57,7 +59,9 @@ fn rollback_walks_back_apply_by_apply_and_then_says_that_there_is_no_more() {
     for mtu in [1390, 1380, 1370] {
         let state = json!({"version": 1, "plugins": {"net": {"interfaces": [{"name": "eth0", "mtu": mtu}]}}});
         let file = namespace.file("mtu.json", state.to_string());
-        namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+        namespace
+            .op_dbus(&["apply".as_ref(), file.as_os_str()])
+            .success();
         states.push(namespace.everything());
     }
     states.pop();
@@ -73,13 +77,20 @@ fn rollback_walks_back_apply_by_apply_and_then_says_that_there_is_no_more() {
 fn a_checkpoint_made_by_hand_restores_what_others_changed_too() {
     let namespace = inhabited();
     let before = namespace.everything();
-    namespace.op_dbus(&["checkpoint", "create", "--comment", "before the storm"]).success();
+    namespace
+        .op_dbus(&["checkpoint", "create", "--comment", "before the storm"])
+        .success();
     let file = change(&namespace);
-    namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+    namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .success();
     namespace.ip(&["link", "set", "eth0", "mtu", "1281"]);
     namespace.ip(&["route", "del", "blackhole", "203.0.113.0/24"]);
     namespace.ip(&["rule", "del", "priority", "500"]);
-    let list = namespace.op_dbus(&["checkpoint", "list", "--json"]).success().json();
+    let list = namespace
+        .op_dbus(&["checkpoint", "list", "--json"])
+        .success()
+        .json();
     let by_hand = list["checkpoints"]
         .as_array()
         .unwrap()
@@ -91,8 +102,12 @@ fn a_checkpoint_made_by_hand_restores_what_others_changed_too() {
         .to_owned();
     namespace.op_dbus(&["rollback", &by_hand]).success();
     assert_same(&namespace.everything(), &before);
-    namespace.op_dbus(&["checkpoint", "show", &by_hand]).success();
-    namespace.op_dbus(&["checkpoint", "delete", &by_hand]).success();
+    namespace
+        .op_dbus(&["checkpoint", "show", &by_hand])
+        .success();
+    namespace
+        .op_dbus(&["checkpoint", "delete", &by_hand])
+        .success();
     namespace.op_dbus(&["rollback", &by_hand]).code(1);
 }
 
@@ -111,12 +126,21 @@ fn a_failed_apply_leaves_everything_as_it_was_and_exits_with_3() {
     let namespace = inhabited();
     let before = namespace.everything();
     let file = refused(&namespace);
-    let run = namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(3);
+    let run = namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .code(3);
     assert!(run.stderr.contains("mv0"), "{}", run.stderr);
     assert!(run.stderr.contains("rolled back"), "{}", run.stderr);
     assert_same(&namespace.everything(), &before);
-    let list = namespace.op_dbus(&["checkpoint", "list", "--json"]).success().json();
-    assert_eq!(list["checkpoints"], json!([]), "there is nothing to go back to");
+    let list = namespace
+        .op_dbus(&["checkpoint", "list", "--json"])
+        .success()
+        .json();
+    assert_eq!(
+        list["checkpoints"],
+        json!([]),
+        "there is nothing to go back to"
+    );
 }
 
 /// Places of an apply at which this test kills the process.
@@ -146,16 +170,32 @@ fn a_killed_apply_is_undone_by_the_next_command_or_was_done() {
         let namespace = inhabited();
         let before = namespace.everything();
         // An undo happens only where something fails.
-        let file = if point.starts_with("undo") { refused(&namespace) } else { change(&namespace) };
+        let file = if point.starts_with("undo") {
+            refused(&namespace)
+        } else {
+            change(&namespace)
+        };
         let mut command = namespace.op_dbus_command();
-        command.arg("apply").arg(&file).env("OP_DBUS_FAILPOINT", format!("{point}=kill"));
+        command
+            .arg("apply")
+            .arg(&file)
+            .env("OP_DBUS_FAILPOINT", format!("{point}=kill"));
         let killed = command.output().unwrap();
-        assert_eq!(killed.status.code(), None, "{point} did not kill: {killed:?}");
+        assert_eq!(
+            killed.status.code(),
+            None,
+            "{point} did not kill: {killed:?}"
+        );
         namespace.op_dbus(&["diff".as_ref(), change(&namespace).as_os_str()]);
         let after = namespace.everything();
         if after != before {
-            namespace.op_dbus(&["verify".as_ref(), file.as_os_str()]).success();
-            assert!(point.starts_with("journal.finish"), "{point}: neither old nor undone");
+            namespace
+                .op_dbus(&["verify".as_ref(), file.as_os_str()])
+                .success();
+            assert!(
+                point.starts_with("journal.finish"),
+                "{point}: neither old nor undone"
+            );
         }
     }
 }
@@ -176,11 +216,22 @@ fn two_applies_at_once_do_not_mix() {
     // The first one says who it is in the lock file before it does anything.
     let lock = wait_for_lock(&namespace);
     assert!(lock.contains(&first.id().to_string()), "{lock}");
-    let second = namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(1);
-    assert!(second.stderr.contains(&first.id().to_string()), "{}", second.stderr);
-    Command::new("kill").args(["-9", &first.id().to_string()]).status().unwrap();
+    let second = namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .code(1);
+    assert!(
+        second.stderr.contains(&first.id().to_string()),
+        "{}",
+        second.stderr
+    );
+    Command::new("kill")
+        .args(["-9", &first.id().to_string()])
+        .status()
+        .unwrap();
     first.wait().unwrap();
-    namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).success();
+    namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .success();
 }
 
 /// The text of the lock file, once there is some.

@@ -5,20 +5,76 @@ use crate::namespace::{Namespace, assert_same};
 /// A broken file, its name, and what the error says.
 const BROKEN: [(&str, &str, &[&str]); 15] = [
     ("empty.json", "", &["empty"]),
-    ("truncated.json", r#"{"version": 1, "plugins": {"net": {"interfaces": ["#, &["truncated.json:1"]),
-    ("version.json", r#"{"version": 2, "plugins": {}}"#, &["version"]),
-    ("plugin.json", r#"{"version": 1, "plugins": {"nett": {}}}"#, &["nett", "net"]),
-    ("key.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "mut": 1500}]}}}"#, &["mut", "mtu", "key.json:1:"]),
-    ("twice.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "name": "b"}]}}}"#, &["name"]),
-    ("type.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "mtu": "big"}]}}}"#, &["mtu"]),
-    ("kind.json", r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "type": "brigde"}]}}}"#, &["bridge"]),
-    ("dhcp.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: auto}}]}}", &["DHCP"]),
-    ("bridges.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, type: bridge, ports: [p]}, {name: b, type: bridge, ports: [p]}]}}", &["p"]),
-    ("gateway.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 24}], gateway: 203.0.113.1}}]}}", &["203.0.113.1"]),
-    ("address.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 24}, {address: 192.0.2.1, prefix: 24}]}}]}}", &["192.0.2.1"]),
-    ("prefix.yaml", "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 33}]}}]}}", &["33"]),
-    ("name.yaml", "version: 1\nplugins: {net: {interfaces: [{name: far-too-long-a-name, type: bridge}]}}", &["name"]),
-    ("secret.yaml", "version: 1\nplugins: {net: {interfaces: [{name: wg0, type: wireguard, wireguard: {private_key: {secret: missing}}}]}}", &["missing", "secret"]),
+    (
+        "truncated.json",
+        r#"{"version": 1, "plugins": {"net": {"interfaces": ["#,
+        &["truncated.json:1"],
+    ),
+    (
+        "version.json",
+        r#"{"version": 2, "plugins": {}}"#,
+        &["version"],
+    ),
+    (
+        "plugin.json",
+        r#"{"version": 1, "plugins": {"nett": {}}}"#,
+        &["nett", "net"],
+    ),
+    (
+        "key.json",
+        r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "mut": 1500}]}}}"#,
+        &["mut", "mtu", "key.json:1:"],
+    ),
+    (
+        "twice.json",
+        r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "name": "b"}]}}}"#,
+        &["name"],
+    ),
+    (
+        "type.json",
+        r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "mtu": "big"}]}}}"#,
+        &["mtu"],
+    ),
+    (
+        "kind.json",
+        r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "a", "type": "brigde"}]}}}"#,
+        &["bridge"],
+    ),
+    (
+        "dhcp.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: auto}}]}}",
+        &["DHCP"],
+    ),
+    (
+        "bridges.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: a, type: bridge, ports: [p]}, {name: b, type: bridge, ports: [p]}]}}",
+        &["p"],
+    ),
+    (
+        "gateway.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 24}], gateway: 203.0.113.1}}]}}",
+        &["203.0.113.1"],
+    ),
+    (
+        "address.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 24}, {address: 192.0.2.1, prefix: 24}]}}]}}",
+        &["192.0.2.1"],
+    ),
+    (
+        "prefix.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 33}]}}]}}",
+        &["33"],
+    ),
+    (
+        "name.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: far-too-long-a-name, type: bridge}]}}",
+        &["name"],
+    ),
+    (
+        "secret.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: wg0, type: wireguard, wireguard: {private_key: {secret: missing}}}]}}",
+        &["missing", "secret"],
+    ),
 ];
 
 #[test]
@@ -28,11 +84,20 @@ fn every_broken_file_gets_a_clear_error_and_nothing_changes() {
     for (name, text, words) in BROKEN {
         let file = namespace.file(name, text);
         for verb in ["diff", "apply", "verify"] {
-            let run = namespace.op_dbus(&[verb.as_ref(), file.as_os_str()]).code(1);
+            let run = namespace
+                .op_dbus(&[verb.as_ref(), file.as_os_str()])
+                .code(1);
             for word in words {
-                assert!(run.stderr.contains(word), "{name}: {word:?} is not in\n{}", run.stderr);
+                assert!(
+                    run.stderr.contains(word),
+                    "{name}: {word:?} is not in\n{}",
+                    run.stderr
+                );
             }
-            assert!(!run.stderr.contains('\u{1b}'), "{name}: colours without a terminal");
+            assert!(
+                !run.stderr.contains('\u{1b}'),
+                "{name}: colours without a terminal"
+            );
         }
     }
     assert_same(&namespace.everything(), &before);
@@ -46,12 +111,17 @@ fn huge_deep_and_foreign_files_are_refused() {
     let files = [
         namespace.file("huge.json", vec![b' '; (64 << 20) + 1]),
         namespace.file("deep.json", deep),
-        namespace.file("latin1.json", b"{\"version\": 1, \"plugins\": {\"\xe4\": {}}}"),
+        namespace.file(
+            "latin1.json",
+            b"{\"version\": 1, \"plugins\": {\"\xe4\": {}}}",
+        ),
         namespace.directory().to_owned(),
         "/dev/zero".into(),
     ];
     for file in files {
-        namespace.op_dbus(&["apply".as_ref(), file.as_os_str()]).code(1);
+        namespace
+            .op_dbus(&["apply".as_ref(), file.as_os_str()])
+            .code(1);
     }
     assert_same(&namespace.everything(), &before);
 }

@@ -53,7 +53,9 @@ impl Apply {
         let (state, _lock) = session.lock().await?;
         let plugins = session.plugins_of(&file)?;
         let planning = Instant::now();
-        let parts = session.plan(&file, &plugins, Arc::new(Book::reading())).await?;
+        let parts = session
+            .plan(&file, &plugins, Arc::new(Book::reading()))
+            .await?;
         session.timing("plan", planning);
         if parts.iter().all(|part| part.actions.is_empty()) {
             if self.json {
@@ -120,19 +122,27 @@ fn in_sync() -> json::Apply {
 }
 
 /// Tells how a transaction ended, and gives its exit code.
-pub(super) fn finish(report: &Report, as_json: bool, options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn finish(
+    report: &Report,
+    as_json: bool,
+    options: &Options,
+) -> anyhow::Result<ExitCode> {
     let (result, code) = match report.ending {
         Ending::Applied => (json::ApplyResult::Applied, ExitCode::SUCCESS),
         Ending::RolledBack(_) => (json::ApplyResult::RolledBack, ExitCode::from(ROLLED_BACK)),
-        Ending::Incomplete(..) => {
-            (json::ApplyResult::RollbackIncomplete, ExitCode::from(INCOMPLETE))
-        }
+        Ending::Incomplete(..) => (
+            json::ApplyResult::RollbackIncomplete,
+            ExitCode::from(INCOMPLETE),
+        ),
     };
     if as_json {
-        let plugins = report.outcomes.iter().map(|(plugin, outcomes)| json::PluginOutcome {
-            plugin: plugin.clone(),
-            outcomes: outcomes.iter().map(json::StepOutcome::from).collect(),
-        });
+        let plugins = report
+            .outcomes
+            .iter()
+            .map(|(plugin, outcomes)| json::PluginOutcome {
+                plugin: plugin.clone(),
+                outcomes: outcomes.iter().map(json::StepOutcome::from).collect(),
+            });
         print(&json::text(&json::Apply {
             version: json::VERSION,
             result,
@@ -142,7 +152,9 @@ pub(super) fn finish(report: &Report, as_json: bool, options: &Options) -> anyho
             failures: json::Failure::of_ending(&report.ending),
         }))?;
     } else if let (Ending::Applied, Some(id)) = (&report.ending, report.checkpoint) {
-        print(&format!("done and verified; `op-dbus rollback` goes back (checkpoint {id})\n"))?;
+        print(&format!(
+            "done and verified; `op-dbus rollback` goes back (checkpoint {id})\n"
+        ))?;
     } else if let Ending::Applied = report.ending {
         print("done and verified\n")?;
     } else {

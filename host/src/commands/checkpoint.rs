@@ -62,14 +62,20 @@ impl Checkpoint {
                 for plugin in session.plugins(None)? {
                     let caller = session.caller(&plugin, Arc::new(Book::reading()));
                     let checkpoint = caller.checkpoint(None).await?;
-                    noted.push(Noted { plugin: plugin.name, checkpoint });
+                    noted.push(Noted {
+                        plugin: plugin.name,
+                        checkpoint,
+                    });
                 }
                 session.keep_secrets()?;
                 let made = checkpoints.add(Origin::Hand, comment.clone(), noted)?;
                 if *json {
                     print(&json::text(&shape(&made)))?;
                 } else {
-                    print(&format!("checkpoint {}; `op-dbus rollback {}` goes back to it\n", made.id, made.id))?;
+                    print(&format!(
+                        "checkpoint {}; `op-dbus rollback {}` goes back to it\n",
+                        made.id, made.id
+                    ))?;
                 }
             }
             Self::List { json } => {
@@ -101,7 +107,9 @@ impl Checkpoint {
                     let sections = kept
                         .plugins
                         .iter()
-                        .map(|noted| Ok((noted.plugin.clone(), json::raw(&noted.checkpoint.state)?)))
+                        .map(|noted| {
+                            Ok((noted.plugin.clone(), json::raw(&noted.checkpoint.state)?))
+                        })
                         .collect::<serde_json::Result<Vec<_>>>()?;
                     print(&json::text(&json::CheckpointShow {
                         version: json::VERSION,
@@ -110,7 +118,11 @@ impl Checkpoint {
                     }))?;
                 } else {
                     for noted in &kept.plugins {
-                        print(&tree::section(&noted.plugin, &noted.checkpoint.state, options.style()))?;
+                        print(&tree::section(
+                            &noted.plugin,
+                            &noted.checkpoint.state,
+                            options.style(),
+                        ))?;
                     }
                 }
             }
@@ -139,6 +151,10 @@ fn shape(kept: &Kept) -> json::Checkpoint {
         id: kept.id.to_string(),
         created: humantime::format_rfc3339_seconds(created).to_string(),
         reason,
-        plugins: kept.plugins.iter().map(|noted| noted.plugin.clone()).collect(),
+        plugins: kept
+            .plugins
+            .iter()
+            .map(|noted| noted.plugin.clone())
+            .collect(),
     }
 }

@@ -35,22 +35,34 @@ impl Diff {
         let session = Session::open(options, builtins).await?;
         session.recover().await?;
         let plugins = session.plugins_of(&file)?;
-        let parts = session.plan(&file, &plugins, Arc::new(Book::reading())).await?;
+        let parts = session
+            .plan(&file, &plugins, Arc::new(Book::reading()))
+            .await?;
         let in_sync = parts.iter().all(|part| part.actions.is_empty());
         if self.json {
             print(&json::text(&as_json(&parts)?))?;
         } else {
             print(&tree::plan(&by_plugin(&parts), options.style()))?;
         }
-        Ok(if in_sync { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES) })
+        Ok(if in_sync {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(DIFFERENCES)
+        })
     }
 }
 
 /// Each plugin's steps.
 pub(super) fn by_plugin<'p>(
     parts: &'p [Part<'_>],
-) -> Vec<(&'p str, &'p [crate::contract::exports::op_dbus::plugin::state::Action])> {
-    parts.iter().map(|part| (part.name(), part.actions.as_slice())).collect()
+) -> Vec<(
+    &'p str,
+    &'p [crate::contract::exports::op_dbus::plugin::state::Action],
+)> {
+    parts
+        .iter()
+        .map(|part| (part.name(), part.actions.as_slice()))
+        .collect()
 }
 
 fn as_json(parts: &[Part<'_>]) -> serde_json::Result<json::Diff> {
@@ -59,7 +71,11 @@ fn as_json(parts: &[Part<'_>]) -> serde_json::Result<json::Diff> {
         .map(|part| {
             Ok(json::PluginPlan {
                 plugin: part.name().to_owned(),
-                actions: part.actions.iter().map(json::Step::of).collect::<Result<_, _>>()?,
+                actions: part
+                    .actions
+                    .iter()
+                    .map(json::Step::of)
+                    .collect::<Result<_, _>>()?,
             })
         })
         .collect::<serde_json::Result<Vec<_>>>()?;

@@ -27,7 +27,12 @@ use options::Options;
 
 /// Change this host's network as one transaction, through sandboxed plugins.
 #[derive(Parser)]
-#[command(name = "op-dbus", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "op-dbus",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(flatten)]
     options: Options,
@@ -75,7 +80,11 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             let usage = error.use_stderr();
             // A reader that went away has seen what it wanted.
             let _ = error.print();
-            return if usage { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            return if usage {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     let options = &cli.options;
@@ -118,7 +127,9 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// The command line as it was typed, for journal and lock.
 fn command_line() -> String {
-    let words: Vec<_> =
-        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<_> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     format!("op-dbus {}", words.join(" "))
 }

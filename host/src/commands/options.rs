@@ -13,13 +13,31 @@ pub struct Options {
     #[arg(long, global = true, value_name = "NAME")]
     pub netns: Option<String>,
     /// Where journal, checkpoints and audit log are kept
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/op-dbus", env = "OP_DBUS_STATE_DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/var/lib/op-dbus",
+        env = "OP_DBUS_STATE_DIR"
+    )]
     pub state_dir: PathBuf,
     /// Where compiled plugins are kept
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/cache/op-dbus", env = "OP_DBUS_CACHE_DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/var/cache/op-dbus",
+        env = "OP_DBUS_CACHE_DIR"
+    )]
     pub cache_dir: PathBuf,
     /// Where secrets are read from: files that only their owner may read
-    #[arg(long, global = true, value_name = "DIR", default_value = "/etc/op-dbus/secrets", env = "OP_DBUS_SECRETS_DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/etc/op-dbus/secrets",
+        env = "OP_DBUS_SECRETS_DIR"
+    )]
     pub secrets_dir: PathBuf,
     /// Colours in the output
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]

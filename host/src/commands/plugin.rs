@@ -37,8 +37,10 @@ impl Plugin {
             Self::List => {
                 let session = Session::open(options, builtins).await?;
                 for plugin in session.plugins(None)? {
-                    let description =
-                        session.caller(&plugin, Arc::new(Book::reading())).describe().await?;
+                    let description = session
+                        .caller(&plugin, Arc::new(Book::reading()))
+                        .describe()
+                        .await?;
                     print(&format!(
                         "{} {}  sha256:{}  {}\n",
                         plugin.name,

@@ -38,19 +38,28 @@ impl Query {
         let session = Session::open(options, builtins).await?;
         session.timing("open", started);
         session.recover().await?;
-        let interfaces: Vec<_> =
-            self.interface.iter().map(|name| serde_json::json!({ "name": name })).collect();
+        let interfaces: Vec<_> = self
+            .interface
+            .iter()
+            .map(|name| serde_json::json!({ "name": name }))
+            .collect();
         let (plugin, within) = if interfaces.is_empty() {
             (self.plugin.as_deref(), None)
         } else {
             let within = serde_json::json!({ "interfaces": interfaces });
-            (Some(self.plugin.as_deref().unwrap_or("net")), Some(within.to_string()))
+            (
+                Some(self.plugin.as_deref().unwrap_or("net")),
+                Some(within.to_string()),
+            )
         };
         let book = Arc::new(Book::reading());
         let mut sections = Vec::new();
         for plugin in session.plugins(plugin)? {
             let asked = Instant::now();
-            let state = session.caller(&plugin, book.clone()).query(within.as_ref()).await?;
+            let state = session
+                .caller(&plugin, book.clone())
+                .query(within.as_ref())
+                .await?;
             session.timing("query", asked);
             sections.push((plugin.name, state));
         }
@@ -60,7 +69,10 @@ impl Query {
                 .map(|(name, state)| Ok((name, RawValue::from_string(state)?)))
                 .collect::<serde_json::Result<Vec<_>>>()?;
             let plugins = json::Sections(sections);
-            print(&json::text(&json::Query { version: json::VERSION, plugins }))?;
+            print(&json::text(&json::Query {
+                version: json::VERSION,
+                plugins,
+            }))?;
         } else {
             for (name, state) in &sections {
                 print(&tree::section(name, state, options.style()))?;

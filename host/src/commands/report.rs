@@ -53,7 +53,12 @@ pub fn ending(report: &Report, style: Style) -> String {
 }
 
 fn why(text: &mut String, cause: &Cause, style: Style) {
-    let _ = writeln!(text, "{} {}", style.paint(Paint::Alarm, "failed:"), lines(&cause.to_string()));
+    let _ = writeln!(
+        text,
+        "{} {}",
+        style.paint(Paint::Alarm, "failed:"),
+        lines(&cause.to_string())
+    );
     if let Cause::Mismatch(found) = cause {
         for (plugin, mismatches) in found {
             text.push_str(&tree::mismatches(plugin, mismatches, style));
@@ -76,7 +81,12 @@ fn incomplete(text: &mut String, left: &[Difference], style: Style) {
 
 fn notes(text: &mut String, notes: &[String], style: Style) {
     for note in notes {
-        let _ = writeln!(text, "{} {}", style.paint(Paint::Faint, "note:"), lines(note));
+        let _ = writeln!(
+            text,
+            "{} {}",
+            style.paint(Paint::Faint, "note:"),
+            lines(note)
+        );
     }
 }
 
@@ -98,7 +108,9 @@ pub fn recovered(recovered: &Recovered, style: Style) -> String {
         style.paint(Paint::Heading, "recovery:")
     );
     if !recovered.same_namespace {
-        text.push_str("  what it had changed went with its network namespace; nothing was to undo\n");
+        text.push_str(
+            "  what it had changed went with its network namespace; nothing was to undo\n",
+        );
     } else if recovered.undone.incomplete.is_empty() {
         text.push_str("  it was undone: the network is as it was before it\n");
     } else {

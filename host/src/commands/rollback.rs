@@ -33,7 +33,10 @@ impl Rollback {
         let mut plugins = Vec::new();
         for checkpoint in &way {
             for noted in &checkpoint.plugins {
-                if !plugins.iter().any(|plugin: &crate::plugin::loader::Plugin| plugin.name == noted.plugin) {
+                if !plugins
+                    .iter()
+                    .any(|plugin: &crate::plugin::loader::Plugin| plugin.name == noted.plugin)
+                {
                     plugins.push(session.plugin(&noted.plugin)?);
                 }
             }

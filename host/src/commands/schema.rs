@@ -29,8 +29,10 @@ impl Schema {
         let session = Session::open(options, builtins).await?;
         let mut sections = Map::new();
         for plugin in session.plugins(self.plugin.as_deref())? {
-            let description =
-                session.caller(&plugin, Arc::new(Book::reading())).describe().await?;
+            let description = session
+                .caller(&plugin, Arc::new(Book::reading()))
+                .describe()
+                .await?;
             let schema: Value = serde_json::from_str(&description.schema)
                 .with_context(|| format!("the schema of plugin {}", plugin.name))?;
             if self.plugin.is_some() {

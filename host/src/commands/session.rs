@@ -45,7 +45,9 @@ impl<'a> Session<'a> {
     pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
         let netns = options.netns.as_deref();
         let place = crate::backends::netlink::Place::open(netns).map_err(to_error)?;
-        let namespace = place.within("look around", Namespace::current).map_err(to_error)?;
+        let namespace = place
+            .within("look around", Namespace::current)
+            .map_err(to_error)?;
         let mut directories = vec![options.secrets_dir.clone()];
         directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
         let escrow = options.state_dir.join("secrets");
@@ -53,14 +55,14 @@ impl<'a> Session<'a> {
         let secrets = SecretStore::open(directories.clone(), Some(escrow))
             .or_else(|_| SecretStore::open(directories, None))?;
         let secrets = Arc::new(secrets);
-        let kernel = Arc::new(
-            Netlink::open(netns, secrets.clone()).map_err(to_error)?,
-        );
+        let kernel = Arc::new(Netlink::open(netns, secrets.clone()).map_err(to_error)?);
         Ok(Self {
             options,
             builtins,
             cache: Cache::new(Some(options.cache_dir.clone())),
-            backends: Backends { kernel: kernel.clone() },
+            backends: Backends {
+                kernel: kernel.clone(),
+            },
             kernel,
             secrets,
             namespace,
@@ -72,7 +74,10 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it cannot be made or is not private.
     pub fn state_dir(&self) -> anyhow::Result<StateDir> {
-        Ok(StateDir::open(&self.options.state_dir, self.namespace.clone())?)
+        Ok(StateDir::open(
+            &self.options.state_dir,
+            self.namespace.clone(),
+        )?)
     }
 
     /// Names of all plugins that can be loaded.
@@ -90,7 +95,10 @@ impl<'a> Session<'a> {
             let names = self.plugin_names();
             match nearest(name, &names) {
                 Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
-                None => bail!("there is no plugin {name:?}; there are: {}", names.join(", ")),
+                None => bail!(
+                    "there is no plugin {name:?}; there are: {}",
+                    names.join(", ")
+                ),
             }
         };
         let plugin = builtin.load(&self.cache)?;
@@ -105,13 +113,21 @@ impl<'a> Session<'a> {
     pub fn plugins(&self, name: Option<&str>) -> anyhow::Result<Vec<Plugin>> {
         match name {
             Some(name) => Ok(vec![self.plugin(name)?]),
-            None => self.plugin_names().iter().map(|name| self.plugin(name)).collect(),
+            None => self
+                .plugin_names()
+                .iter()
+                .map(|name| self.plugin(name))
+                .collect(),
         }
     }
 
     /// Ways to call a plugin, on behalf of `recorder`.
     pub fn caller<'p>(&self, plugin: &'p Plugin, recorder: Arc<dyn Recorder>) -> Caller<'p> {
-        Caller { plugin, backends: self.backends.clone(), recorder }
+        Caller {
+            plugin,
+            backends: self.backends.clone(),
+            recorder,
+        }
     }
 
     /// Loads the plugins that a state file has sections for.
@@ -120,7 +136,10 @@ impl<'a> Session<'a> {
     /// A section without a plugin is shown at its place.
     pub fn plugins_of(&self, file: &StateFile) -> anyhow::Result<Vec<Plugin>> {
         reject(file.unknown_plugins(&self.plugin_names()))?;
-        file.plugins.iter().map(|(name, _)| self.plugin(name)).collect()
+        file.plugins
+            .iter()
+            .map(|(name, _)| self.plugin(name))
+            .collect()
     }
 
     /// Checks the sections of a state file, first against their schemas, then by the plugins themselves. The parts have no steps yet.
@@ -137,7 +156,11 @@ impl<'a> Session<'a> {
         for ((name, section), plugin) in file.plugins.iter().zip(plugins) {
             let caller = self.caller(plugin, recorder.clone());
             let description = caller.describe().await?;
-            reject(crate::state_file::schema::check(name, section, &description.schema)?)?;
+            reject(crate::state_file::schema::check(
+                name,
+                section,
+                &description.schema,
+            )?)?;
             let desired = self.desired(section)?;
             let found = caller.validate(&desired).await?;
             let problems = found
@@ -145,7 +168,11 @@ impl<'a> Session<'a> {
                 .map(|problem| Problem::at(section.nearest_place(&problem.path), problem.message))
                 .collect();
             reject(Problems::new(section.source().clone(), problems, 0))?;
-            parts.push(Part { caller, desired, actions: Vec::new() });
+            parts.push(Part {
+                caller,
+                desired,
+                actions: Vec::new(),
+            });
         }
         Ok(parts)
     }
@@ -175,7 +202,10 @@ impl<'a> Session<'a> {
         let state = self.state_dir()?;
         let lock = Lock::acquire(&state, &super::command_line())?;
         if let Some(recovered) = recover(&state, &*self.kernel).await? {
-            eprint!("{}", report::recovered(&recovered, self.options.talk_style()));
+            eprint!(
+                "{}",
+                report::recovered(&recovered, self.options.talk_style())
+            );
         }
         Ok((state, lock))
     }
@@ -187,7 +217,9 @@ impl<'a> Session<'a> {
     /// When something is left that cannot be undone.
     pub async fn recover(&self) -> anyhow::Result<()> {
         let root = &self.options.state_dir;
-        let Some(state) = StateDir::existing(root, self.namespace.clone()) else { return Ok(()) };
+        let Some(state) = StateDir::existing(root, self.namespace.clone()) else {
+            return Ok(());
+        };
         if !state.journal().exists() {
             return Ok(());
         }
@@ -200,12 +232,18 @@ impl<'a> Session<'a> {
     /// The section as the plugin gets it: references to secrets carry fingerprints.
     fn desired(&self, section: &Section) -> anyhow::Result<String> {
         section.json_with_fingerprints(|place| {
-            let secret = Secret { name: Some(place.name.clone()), fingerprint: None };
+            let secret = Secret {
+                name: Some(place.name.clone()),
+                fingerprint: None,
+            };
             match self.secrets.reveal(&secret) {
                 Ok(text) => Ok(self.secrets.fingerprint(&text)),
                 Err(failure) => {
                     let problem = Problem::at(place.span, failure.message);
-                    Err(reject(Problems::new(section.source().clone(), vec![problem], 0)).unwrap_err())
+                    Err(
+                        reject(Problems::new(section.source().clone(), vec![problem], 0))
+                            .unwrap_err(),
+                    )
                 }
             }
         })
@@ -216,13 +254,18 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the escrow cannot be written.
     pub fn keep_secrets(&self) -> anyhow::Result<()> {
-        self.secrets.keep().context("the escrow of secrets cannot be written")
+        self.secrets
+            .keep()
+            .context("the escrow of secrets cannot be written")
     }
 
     /// With `--timings`: how long a phase took.
     pub fn timing(&self, phase: &str, since: Instant) {
         if self.options.timings {
-            eprintln!("{{\"phase\":\"{phase}\",\"ms\":{:.3}}}", since.elapsed().as_secs_f64() * 1e3);
+            eprintln!(
+                "{{\"phase\":\"{phase}\",\"ms\":{:.3}}}",
+                since.elapsed().as_secs_f64() * 1e3
+            );
         }
     }
 }
@@ -234,5 +277,9 @@ pub struct Rejected(pub Problems);
 
 /// Fails if there are problems.
 fn reject(problems: Problems) -> anyhow::Result<()> {
-    if problems.is_empty() { Ok(()) } else { Err(Rejected(problems).into()) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Rejected(problems).into())
+    }
 }

@@ -25,7 +25,11 @@ pub fn start(verbose: u8, style: Style) {
         _ => Level::TRACE,
     };
     // Somebody who uses the library may talk already; then that stays.
-    let _ = tracing::subscriber::set_global_default(Talk { most, style, spans: AtomicU64::new(1) });
+    let _ = tracing::subscriber::set_global_default(Talk {
+        most,
+        style,
+        spans: AtomicU64::new(1),
+    });
 }
 
 struct Message(String);
@@ -41,7 +45,8 @@ impl Visit for Message {
 
 impl Subscriber for Talk {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.most && (metadata.target().starts_with("op_dbus") || metadata.target() == "plugin")
+        *metadata.level() <= self.most
+            && (metadata.target().starts_with("op_dbus") || metadata.target() == "plugin")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -61,7 +66,11 @@ impl Subscriber for Talk {
             Level::INFO => ("info", Paint::Faint),
             _ => ("debug", Paint::Faint),
         };
-        eprintln!("{} {}", self.style.paint(paint, format_args!("{word}:")), message.0);
+        eprintln!(
+            "{} {}",
+            self.style.paint(paint, format_args!("{word}:")),
+            message.0
+        );
     }
 
     fn enter(&self, _: &Id) {}

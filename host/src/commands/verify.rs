@@ -35,7 +35,9 @@ impl Verify {
         let session = Session::open(options, builtins).await?;
         session.recover().await?;
         let plugins = session.plugins_of(&file)?;
-        let ready = session.ready(&file, &plugins, Arc::new(Book::reading())).await?;
+        let ready = session
+            .ready(&file, &plugins, Arc::new(Book::reading()))
+            .await?;
         let found = mismatches(&ready).await?;
         if self.json {
             let plugins = found
@@ -62,6 +64,10 @@ impl Verify {
                 print(&tree::mismatches(plugin, mismatches, options.style()))?;
             }
         }
-        Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENCES) })
+        Ok(if found.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(DIFFERENCES)
+        })
     }
 }

@@ -104,7 +104,11 @@ fn columns(terminal: impl AsFd) -> usize {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: the descriptor is open, and the kernel writes a `winsize` (ioctl_tty(2)).
     let answer = unsafe {
-        libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr())
+        libc::ioctl(
+            terminal.as_fd().as_raw_fd(),
+            libc::TIOCGWINSZ,
+            size.as_mut_ptr(),
+        )
     };
     // SAFETY: all zeros are a `winsize` as well.
     match unsafe { size.assume_init() }.ws_col {

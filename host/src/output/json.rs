@@ -10,8 +10,8 @@ use crate::contract::exports::op_dbus::plugin::state::{
     Action, Mismatch, Operation as ContractOperation, Outcome,
 };
 use crate::contract::netlink::Request;
-use crate::transaction::apply::Ending;
 use crate::contract::types::{Failure as ContractFailure, FailureCode as ContractCode};
+use crate::transaction::apply::Ending;
 
 /// The version of these shapes, in the field `version` of each.
 pub const VERSION: u32 = 1;
@@ -117,8 +117,13 @@ pub struct Rehearsed<'a> {
 impl<'a> Rehearsal<'a> {
     /// Requests by plugin, in order.
     pub fn of(requests: &'a [(String, Request)]) -> Self {
-        let requests = requests.iter().map(|(plugin, netlink)| Rehearsed { plugin, netlink });
-        Self { version: VERSION, requests: requests.collect() }
+        let requests = requests
+            .iter()
+            .map(|(plugin, netlink)| Rehearsed { plugin, netlink });
+        Self {
+            version: VERSION,
+            requests: requests.collect(),
+        }
     }
 }
 
@@ -321,13 +326,19 @@ impl From<&Outcome> for StepOutcome {
 impl Failure {
     /// Why a transaction did not hold, and each object that is not as it was.
     pub fn of_ending(ending: &Ending) -> Vec<Self> {
-        let plain = |message: String| Self { code: code(ContractCode::Refused), message, backend: None };
+        let plain = |message: String| Self {
+            code: code(ContractCode::Refused),
+            message,
+            backend: None,
+        };
         match ending {
             Ending::Applied => Vec::new(),
             Ending::RolledBack(cause) => vec![plain(cause.to_string())],
             Ending::Incomplete(cause, left) => {
                 let left = left.iter().map(|difference| plain(difference.to_string()));
-                std::iter::once(plain(cause.to_string())).chain(left).collect()
+                std::iter::once(plain(cause.to_string()))
+                    .chain(left)
+                    .collect()
             }
         }
     }

@@ -20,8 +20,13 @@ use crate::gate::Mode;
 use crate::plugin::failure::{PluginError, describe};
 
 /// What means that the system may have come closer to the wish.
-const WATCHED: [Group; 5] =
-    [Group::Links, Group::Addresses, Group::Routes, Group::Rules, Group::Neighbours];
+const WATCHED: [Group; 5] = [
+    Group::Links,
+    Group::Addresses,
+    Group::Routes,
+    Group::Rules,
+    Group::Neighbours,
+];
 
 /// Why a transaction was undone.
 #[derive(Debug)]
@@ -51,13 +56,21 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plugin(error) => write!(f, "{error}"),
-            Self::Step { plugin, target, message } => write!(f, "{plugin}: {target}: {message}"),
+            Self::Step {
+                plugin,
+                target,
+                message,
+            } => write!(f, "{plugin}: {target}: {message}"),
             Self::Mismatch(found) => {
                 let count: usize = found.iter().map(|(_, mismatches)| mismatches.len()).sum();
                 write!(f, "the system was read back and differs in {count} places")
             }
             Self::NotRestored(objects) => {
-                write!(f, "the system was read back and is not as the checkpoint says: {}", objects.join(", "))
+                write!(
+                    f,
+                    "the system was read back and is not as the checkpoint says: {}",
+                    objects.join(", ")
+                )
             }
             Self::Interrupted(signal) => write!(f, "{signal} came"),
             Self::Journal(message) => f.write_str(message),
@@ -169,11 +182,19 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     let mut noted = Vec::new();
     for part in &parts {
         let checkpoint = part.caller.checkpoint(Some(&part.desired)).await?;
-        noted.push(Noted { plugin: part.name().to_owned(), checkpoint });
+        noted.push(Noted {
+            plugin: part.name().to_owned(),
+            checkpoint,
+        });
     }
     // Listening starts before the first change, so that no event is missed.
-    let events = setting.kernel.watch(&WATCHED).map_err(crate::plugin::failure::to_error)?;
-    let digests = parts.iter().map(|part| (part.name(), part.caller.plugin.digest.as_str()));
+    let events = setting
+        .kernel
+        .watch(&WATCHED)
+        .map_err(crate::plugin::failure::to_error)?;
+    let digests = parts
+        .iter()
+        .map(|part| (part.name(), part.caller.plugin.digest.as_str()));
     let (transaction, book) = begin(setting.state, setting.command, digests)?;
     let checkpoints = Checkpoints::new(setting.state.checkpoints());
     let checkpoint = match checkpoints.add(Origin::Apply, transaction.clone(), noted) {
@@ -193,7 +214,9 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     let working = async {
         carry_out(&parts, &mut outcomes).await?;
         if let Some(within) = setting.verify {
-            let found = settle::verify(&parts, events, within).await.map_err(Cause::Plugin)?;
+            let found = settle::verify(&parts, events, within)
+                .await
+                .map_err(Cause::Plugin)?;
             if !found.is_empty() {
                 return Err(Cause::Mismatch(found));
             }
@@ -220,7 +243,13 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         }
     };
     let checkpoint = (!matches!(ending, Ending::RolledBack(_))).then_some(checkpoint);
-    Ok(Report { transaction, checkpoint, outcomes, ending, notes })
+    Ok(Report {
+        transaction,
+        checkpoint,
+        outcomes,
+        ending,
+        notes,
+    })
 }
 
 /// Puts what was touched into the checkpoint, then closes the journal.
@@ -228,7 +257,9 @@ async fn commit(book: &Book, checkpoints: &Checkpoints, id: u64) -> Result<(), C
     checkpoints
         .set_images(id, book.images().await)
         .map_err(|error| Cause::Journal(format!("{error:#}")))?;
-    book.commit().await.map_err(|error| Cause::Journal(error.to_string()))
+    book.commit()
+        .await
+        .map_err(|error| Cause::Journal(error.to_string()))
 }
 
 /// Lets each plugin carry out its steps, and stops at the first that fails.
@@ -237,7 +268,11 @@ async fn carry_out(
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
 ) -> Result<(), Cause> {
     for part in parts.iter().filter(|part| !part.actions.is_empty()) {
-        let done = part.caller.apply(Mode::Change, &part.actions).await.map_err(Cause::Plugin)?;
+        let done = part
+            .caller
+            .apply(Mode::Change, &part.actions)
+            .await
+            .map_err(Cause::Plugin)?;
         let failed = first_failure(part.name(), &done);
         outcomes.push((part.name().to_owned(), done));
         if let Some(cause) = failed {

@@ -32,7 +32,11 @@ struct Open {
 }
 
 fn internal(message: String) -> Failure {
-    Failure { code: FailureCode::Internal, message, backend: None }
+    Failure {
+        code: FailureCode::Internal,
+        message,
+        backend: None,
+    }
 }
 
 impl Book {
@@ -43,23 +47,40 @@ impl Book {
 
     /// A book for a transaction.
     pub fn transaction(journal: Journal) -> Self {
-        let open = Open { journal, images: Images::default() };
-        Self { open: tokio::sync::Mutex::new(Some(open)), ..Self::default() }
+        let open = Open {
+            journal,
+            images: Images::default(),
+        };
+        Self {
+            open: tokio::sync::Mutex::new(Some(open)),
+            ..Self::default()
+        }
     }
 
     /// What would have been sent, by plugin and in order.
     pub fn rehearsed(&self) -> Vec<(String, Request)> {
-        self.rehearsed.lock().expect("no holder of this lock panics").clone()
+        self.rehearsed
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
     }
 
     /// What was denied, by plugin and in order.
     pub fn denied(&self) -> Vec<(String, Failure)> {
-        self.denied.lock().expect("no holder of this lock panics").clone()
+        self.denied
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
     }
 
     /// What was there before of all that has been touched so far.
     pub async fn images(&self) -> Images {
-        self.open.lock().await.as_ref().map(|open| open.images.clone()).unwrap_or_default()
+        self.open
+            .lock()
+            .await
+            .as_ref()
+            .map(|open| open.images.clone())
+            .unwrap_or_default()
     }
 
     /// Closes the transaction: the new state holds.
@@ -84,16 +105,23 @@ impl Book {
         };
         // A disk that is full now must not keep the old state from coming back: the images are in memory, and in the journal.
         let mut notes = Vec::new();
-        if let Err(error) = journal.append(&Record::Undoing { reason: reason.to_owned() }) {
+        if let Err(error) = journal.append(&Record::Undoing {
+            reason: reason.to_owned(),
+        }) {
             notes.push(error.to_string());
         }
         let mut keep = |kept: &Images| {
             journal
-                .append(&Record::Before { plugin: None, images: kept.clone() })
+                .append(&Record::Before {
+                    plugin: None,
+                    images: kept.clone(),
+                })
                 .map_err(|error| internal(error.to_string()))
         };
         let mut undone = undo(kernel, images, Images::default(), &mut keep).await?;
-        let ended = Outcome::Undone { incomplete: undone.incomplete.clone() };
+        let ended = Outcome::Undone {
+            incomplete: undone.incomplete.clone(),
+        };
         if let Some(Open { journal, .. }) = open.take()
             && let Err(error) = journal.finish(ended)
         {
@@ -139,7 +167,11 @@ impl Kernel for Journalled<'_> {
     }
 
     async fn execute(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
-        match self.book.before_netlink("host", self.kernel, requests).await {
+        match self
+            .book
+            .before_netlink("host", self.kernel, requests)
+            .await
+        {
             Ok(()) => self.kernel.execute(requests).await,
             Err(failure) => requests.iter().map(|_| Err(failure.clone())).collect(),
         }
@@ -165,15 +197,30 @@ impl Recorder for Book {
         let new = capture(kernel, requests, &mut open.images).await?;
         let summary = requests.iter().map(object_of).collect();
         let records = [
-            Record::Before { plugin: Some(plugin.to_owned()), images: new },
-            Record::Requests { plugin: plugin.to_owned(), summary },
+            Record::Before {
+                plugin: Some(plugin.to_owned()),
+                images: new,
+            },
+            Record::Requests {
+                plugin: plugin.to_owned(),
+                summary,
+            },
         ];
-        open.journal.append_all(&records).map_err(|error| internal(error.to_string()))
+        open.journal
+            .append_all(&records)
+            .map_err(|error| internal(error.to_string()))
     }
 
     fn rehearsed_netlink(&self, plugin: &str, requests: &[Request]) {
-        let mut rehearsed = self.rehearsed.lock().expect("no holder of this lock panics");
-        rehearsed.extend(requests.iter().map(|request| (plugin.to_owned(), request.clone())));
+        let mut rehearsed = self
+            .rehearsed
+            .lock()
+            .expect("no holder of this lock panics");
+        rehearsed.extend(
+            requests
+                .iter()
+                .map(|request| (plugin.to_owned(), request.clone())),
+        );
     }
 
     fn progress(&self, plugin: &str, done: u32, total: u32) {

@@ -86,8 +86,12 @@ impl Checkpoints {
         };
         match (found, id) {
             (Some(path), _) => read(path),
-            (None, None) => bail!("there is no checkpoint to go back to; every apply leaves one, `op-dbus checkpoint create` makes one"),
-            (None, Some(id)) if files.is_empty() => bail!("there is no checkpoint {id}, nor any other"),
+            (None, None) => bail!(
+                "there is no checkpoint to go back to; every apply leaves one, `op-dbus checkpoint create` makes one"
+            ),
+            (None, Some(id)) if files.is_empty() => {
+                bail!("there is no checkpoint {id}, nor any other")
+            }
             (None, Some(id)) => {
                 let ids: Vec<_> = files.keys().map(u64::to_string).collect();
                 bail!("there is no checkpoint {id}; there are {}", ids.join(", "))
@@ -121,12 +125,33 @@ impl Checkpoints {
         comment: String,
         plugins: Vec<Noted>,
     ) -> anyhow::Result<Checkpoint> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-        let id = self.files()?.keys().next_back().map_or(0, |id| id + 1).max(self.next()?);
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let checkpoint =
-            Checkpoint { version: 1, id, created, origin, comment, plugins, images: None };
-        write(&self.directory.join("next"), (id + 1).to_string().as_bytes())?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)?;
+        let id = self
+            .files()?
+            .keys()
+            .next_back()
+            .map_or(0, |id| id + 1)
+            .max(self.next()?);
+        let created = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let checkpoint = Checkpoint {
+            version: 1,
+            id,
+            created,
+            origin,
+            comment,
+            plugins,
+            images: None,
+        };
+        write(
+            &self.directory.join("next"),
+            (id + 1).to_string().as_bytes(),
+        )?;
         write(&self.path(id), &serde_json::to_vec(&checkpoint)?)?;
         self.prune()?;
         Ok(checkpoint)
@@ -137,7 +162,10 @@ impl Checkpoints {
     /// # Errors
     /// When it cannot be written; then the checkpoint is as it was.
     pub fn set_images(&self, id: u64, images: Images) -> anyhow::Result<()> {
-        let checkpoint = Checkpoint { images: Some(images), ..self.get(Some(id))? };
+        let checkpoint = Checkpoint {
+            images: Some(images),
+            ..self.get(Some(id))?
+        };
         write(&self.path(id), &serde_json::to_vec(&checkpoint)?)
     }
 
@@ -180,15 +208,20 @@ impl Checkpoints {
     fn files(&self) -> anyhow::Result<BTreeMap<u64, PathBuf>> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(BTreeMap::new());
+            }
             Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be read", self.directory.display()));
+                return Err(error)
+                    .with_context(|| format!("{} cannot be read", self.directory.display()));
             }
         };
         let mut files = BTreeMap::new();
         for entry in entries {
             let path = entry?.path();
-            let id = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
+            let id = path
+                .file_name()
+                .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
             files.extend(id.map(|id| (id, path)));
         }
         Ok(files)
@@ -226,11 +259,19 @@ mod tests {
     use super::*;
 
     fn made(checkpoints: &Checkpoints, origin: Origin) -> u64 {
-        checkpoints.add(origin, String::new(), Vec::new()).unwrap().id
+        checkpoints
+            .add(origin, String::new(), Vec::new())
+            .unwrap()
+            .id
     }
 
     fn ids(checkpoints: &Checkpoints) -> Vec<u64> {
-        checkpoints.list().unwrap().iter().map(|checkpoint| checkpoint.id).collect()
+        checkpoints
+            .list()
+            .unwrap()
+            .iter()
+            .map(|checkpoint| checkpoint.id)
+            .collect()
     }
 
     #[test]
@@ -251,7 +292,13 @@ mod tests {
         made(&checkpoints, Origin::Apply);
         checkpoints.delete(1).unwrap();
         assert_eq!(made(&checkpoints, Origin::Apply), 2);
-        assert!(checkpoints.delete(1).unwrap_err().to_string().contains("there are 2"));
+        assert!(
+            checkpoints
+                .delete(1)
+                .unwrap_err()
+                .to_string()
+                .contains("there are 2")
+        );
     }
 
     #[test]
@@ -262,7 +309,12 @@ mod tests {
             made(&checkpoints, origin);
         }
         let way = |id| -> Vec<u64> {
-            checkpoints.way_back(id).unwrap().iter().map(|checkpoint| checkpoint.id).collect()
+            checkpoints
+                .way_back(id)
+                .unwrap()
+                .iter()
+                .map(|checkpoint| checkpoint.id)
+                .collect()
         };
         assert_eq!(way(None), [4]);
         assert_eq!(way(Some(2)), [4, 3, 2]);

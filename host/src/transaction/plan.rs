@@ -36,9 +36,7 @@ impl Part<'_> {
 ///
 /// # Errors
 /// What a plugin says to `verify`.
-pub async fn mismatches(
-    parts: &[Part<'_>],
-) -> Result<Vec<(String, Vec<Mismatch>)>, PluginError> {
+pub async fn mismatches(parts: &[Part<'_>]) -> Result<Vec<(String, Vec<Mismatch>)>, PluginError> {
     let mut found = Vec::new();
     for part in parts {
         let mismatches = part.caller.verify(&part.desired).await?;

@@ -39,34 +39,47 @@ pub async fn recover(
     state: &StateDir,
     kernel: &dyn Kernel,
 ) -> Result<Option<Recovered>, RecoveryError> {
-    let Some(unfinished) = Journal::unfinished(state)? else { return Ok(None) };
+    let Some(unfinished) = Journal::unfinished(state)? else {
+        return Ok(None);
+    };
     let mut journal = Journal::resume(state, &unfinished)?;
     let mut before = Images::default();
     let mut kept = Images::default();
     for record in &unfinished.records {
         if let Record::Before { plugin, images } = record {
-            let into = if plugin.is_some() { &mut before } else { &mut kept };
+            let into = if plugin.is_some() {
+                &mut before
+            } else {
+                &mut kept
+            };
             into.merge(images.clone());
         }
     }
     let mut undone = Undone::default();
     if unfinished.same_namespace {
         let mut keep = |new: &Images| {
-            journal.append(&Record::Before { plugin: None, images: new.clone() }).map_err(|error| {
-                Failure {
+            journal
+                .append(&Record::Before {
+                    plugin: None,
+                    images: new.clone(),
+                })
+                .map_err(|error| Failure {
                     code: crate::contract::types::FailureCode::Internal,
                     message: error.to_string(),
                     backend: None,
-                }
-            })
+                })
         };
-        undone = undo(kernel, &before, kept, &mut keep).await.map_err(RecoveryError::Kernel)?;
+        undone = undo(kernel, &before, kept, &mut keep)
+            .await
+            .map_err(RecoveryError::Kernel)?;
     }
     if let Some(begin) = unfinished.begin() {
         // Where that fails a checkpoint too many is left, and going back to it changes nothing.
         let _ = Checkpoints::new(state.checkpoints()).forget(&begin.transaction);
     }
-    journal.finish(Outcome::Undone { incomplete: undone.incomplete.clone() })?;
+    journal.finish(Outcome::Undone {
+        incomplete: undone.incomplete.clone(),
+    })?;
     Ok(Some(Recovered {
         begun: unfinished.begin().cloned(),
         same_namespace: unfinished.same_namespace,

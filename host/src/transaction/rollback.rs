@@ -41,7 +41,10 @@ pub struct Back<'a> {
 /// Only before anything was touched; from then on the report tells.
 pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let mut interrupt = Interrupt::listen().context("signals cannot be listened to")?;
-    let digests = back.plugins.iter().map(|plugin| (plugin.name.as_str(), plugin.digest.as_str()));
+    let digests = back
+        .plugins
+        .iter()
+        .map(|plugin| (plugin.name.as_str(), plugin.digest.as_str()));
     let (transaction, book) = begin(back.state, back.command, digests)?;
     let book = Arc::new(book);
     let mut outcomes = Vec::new();
@@ -50,14 +53,23 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
         signal = interrupt.came() => Err(Cause::Interrupted(signal)),
     };
     let worked = match worked {
-        Ok(()) => book.commit().await.map_err(|error| Cause::Journal(error.to_string())),
+        Ok(()) => book
+            .commit()
+            .await
+            .map_err(|error| Cause::Journal(error.to_string())),
         failed => failed,
     };
     let (ending, notes) = match worked {
         Ok(()) => (Ending::Applied, Vec::new()),
         Err(cause) => roll_back(&book, &**back.kernel, cause).await,
     };
-    Ok(Report { transaction, checkpoint: None, outcomes, ending, notes })
+    Ok(Report {
+        transaction,
+        checkpoint: None,
+        outcomes,
+        ending,
+        notes,
+    })
 }
 
 async fn restore(
@@ -68,7 +80,11 @@ async fn restore(
     let caller = |name: &str, recorder: Arc<Book>| {
         let plugin = back.plugins.iter().find(|plugin| plugin.name == name);
         let plugin = plugin.expect("the caller loaded every plugin that the checkpoints name");
-        Caller { plugin, backends: back.backends.clone(), recorder }
+        Caller {
+            plugin,
+            backends: back.backends.clone(),
+            recorder,
+        }
     };
     for checkpoint in back.way {
         if let Some(images) = &checkpoint.images {
@@ -88,7 +104,11 @@ async fn restore(
         }
     }
     let target = match back.way.last() {
-        Some(Checkpoint { images: None, plugins, .. }) => plugins.as_slice(),
+        Some(Checkpoint {
+            images: None,
+            plugins,
+            ..
+        }) => plugins.as_slice(),
         // The host has read back what it restored.
         _ => return Ok(()),
     };
@@ -102,14 +122,19 @@ async fn restore(
     match rehearsal.rehearsed().as_slice() {
         [] => Ok(()),
         left => Err(Cause::NotRestored(
-            left.iter().map(|(_, request)| super::undo_report::object_of(request)).collect(),
+            left.iter()
+                .map(|(_, request)| super::undo_report::object_of(request))
+                .collect(),
         )),
     }
 }
 
 /// Brings back what an apply had touched in the kernel, the host by itself: it knows the objects better than any plugin's state can say.
 async fn restore_images(back: &Back<'_>, book: &Book, images: &Images) -> Result<(), Cause> {
-    let kernel = Journalled { book, kernel: &**back.kernel };
+    let kernel = Journalled {
+        book,
+        kernel: &**back.kernel,
+    };
     // What the restoration disturbs is in the journal already, by way of `Journalled`.
     let mut keep = |_: &Images| Ok(());
     let undone = undo(&kernel, images, Images::default(), &mut keep)

@@ -130,7 +130,11 @@ impl StateDir {
     /// The directory of a namespace, if there has been a transaction in it; makes nothing.
     pub fn existing(root: &Path, namespace: Namespace) -> Option<Self> {
         let path = root.join("ns").join(namespace.directory_name());
-        path.is_dir().then(|| Self { root: root.into(), path, namespace })
+        path.is_dir().then(|| Self {
+            root: root.into(),
+            path,
+            namespace,
+        })
     }
 
     /// Names of the namespaces' directories under `root`, sorted: what a recovery after a restart looks through.

@@ -77,7 +77,9 @@ impl Prerequisite {
             ),
             Self::Nextest => "the test runner: cargo install --locked cargo-nextest".into(),
             Self::Iproute2 => format!("network namespaces: as root, apt-get install {packages}"),
-            Self::Daemons => format!("daemons to test against: as root, apt-get install {packages}"),
+            Self::Daemons => {
+                format!("daemons to test against: as root, apt-get install {packages}")
+            }
             Self::VirtualMachine => format!(
                 "a full kernel in a virtual machine: as root, apt-get install \
                  --no-install-recommends {packages}\n    and `vng` in PATH: pip install virtme-ng"
