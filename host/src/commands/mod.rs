@@ -4,6 +4,7 @@
 //! 2 differences, 3 rolled back, 4 rollback incomplete, 64 usage.
 
 mod apply;
+mod audit;
 mod checkpoint;
 mod diff;
 mod options;
@@ -55,6 +56,9 @@ enum Verb {
     /// Keep the present state to go back to
     #[command(subcommand)]
     Checkpoint(checkpoint::Checkpoint),
+    /// Read the audit log, or prove that nobody has touched it
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print the JSON Schema of a plugin's section, or of a whole state file
     Schema(schema::Schema),
     /// Look at plugins
@@ -101,6 +105,7 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             Verb::Verify(verb) => verb.run(options, builtins).await,
             Verb::Rollback(verb) => verb.run(options, builtins).await,
             Verb::Checkpoint(verb) => verb.run(options, builtins).await,
+            Verb::Audit(verb) => verb.run(options),
             Verb::Schema(verb) => verb.run(options, builtins).await,
             Verb::Plugin(verb) => verb.run(options, builtins).await,
         }

@@ -14,6 +14,7 @@ use super::plan::Part;
 use super::record::{Begin, Difference, PluginDigest, Who};
 use super::state_dir::StateDir;
 use super::{process::Process, settle};
+use crate::audit::AuditLog;
 use crate::backends::netlink::{Group, Kernel, Netlink};
 use crate::contract::exports::op_dbus::plugin::state::{Mismatch, Outcome};
 use crate::gate::Mode;
@@ -135,24 +136,23 @@ pub fn begin<'p>(
     let process = Process::current().context("this process cannot be told")?;
     let now = std::time::SystemTime::now();
     let transaction = format!("{}-{}", humantime::format_rfc3339_millis(now), process.pid);
-    let journal = Journal::begin(
-        state,
-        Begin {
-            transaction: transaction.clone(),
-            process,
-            who: Who::current(),
-            command: command.to_owned(),
-            plugins: plugins
-                .into_iter()
-                .map(|(plugin, digest)| PluginDigest {
-                    plugin: plugin.to_owned(),
-                    digest: digest.to_owned(),
-                })
-                .collect(),
-            time: humantime::format_rfc3339_micros(now).to_string(),
-        },
-    )?;
-    Ok((transaction, Book::transaction(journal)))
+    let begin = Begin {
+        transaction: transaction.clone(),
+        process,
+        who: Who::current(),
+        command: command.to_owned(),
+        plugins: plugins
+            .into_iter()
+            .map(|(plugin, digest)| PluginDigest {
+                plugin: plugin.to_owned(),
+                digest: digest.to_owned(),
+            })
+            .collect(),
+        time: humantime::format_rfc3339_micros(now).to_string(),
+    };
+    let log = AuditLog::open(&state.audit()).context("the audit log cannot be opened")?;
+    let journal = Journal::begin(state, begin.clone())?;
+    Ok((transaction, Book::transaction(journal, log, begin)))
 }
 
 /// Undoes an open transaction and says how that ended.

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use super::before_image::capture;
 use super::images::Images;
 use super::journal::{Journal, JournalError, Outcome};
-use super::record::Record;
+use super::record::{Begin, Record};
 use super::undo::{Undone, undo};
 use super::undo_report::object_of;
+use crate::audit::{AuditLog, Entry, Kind};
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{
     Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
@@ -22,13 +23,65 @@ use crate::gate::Recorder;
 pub struct Book {
     /// The journal, while a transaction is open.
     open: tokio::sync::Mutex<Option<Open>>,
+    audit: Option<Audit>,
     rehearsed: Mutex<Vec<(String, Request)>>,
     denied: Mutex<Vec<(String, Failure)>>,
 }
 
 struct Open {
-    journal: Journal,
+    /// Absent once its end could not be written: it stays on disk as it is, for the next command to undo what is left to undo.
+    journal: Option<Journal>,
     images: Images,
+}
+
+impl Open {
+    fn append(&mut self, records: &[Record]) -> Result<(), Failure> {
+        match &mut self.journal {
+            Some(journal) => journal
+                .append_all(records)
+                .map_err(|error| internal(error.to_string())),
+            None => Err(internal("the journal cannot be written any more".into())),
+        }
+    }
+}
+
+/// The audit log, and what its records say of a transaction.
+struct Audit {
+    log: AuditLog,
+    begin: Begin,
+}
+
+impl Audit {
+    fn append(
+        &self,
+        kind: Kind,
+        plugin: Option<&str>,
+        summary: String,
+        detail: serde_json::Value,
+    ) -> std::io::Result<()> {
+        let digest = |plugin: &str| {
+            self.begin
+                .plugins
+                .iter()
+                .find(|known| known.plugin == plugin)
+        };
+        let entry = Entry {
+            kind,
+            who: self.begin.who.clone(),
+            plugin: plugin.and_then(digest).cloned(),
+            transaction: Some(self.begin.transaction.clone()),
+            summary,
+            detail,
+        };
+        self.log.append(&entry).map(drop)
+    }
+
+    /// How the transaction ended, on disk when this returns.
+    fn ended(&self, how: &str) -> std::io::Result<()> {
+        let summary = format!("{how}: {}", self.begin.command);
+        self.append(Kind::Transaction, None, summary, serde_json::Value::Null)?;
+        self.log.sync()
+    }
 }
 
 fn internal(message: String) -> Failure {
@@ -45,14 +98,15 @@ impl Book {
         Self::default()
     }
 
-    /// A book for a transaction.
-    pub fn transaction(journal: Journal) -> Self {
+    /// A book for a transaction that has begun.
+    pub fn transaction(journal: Journal, log: AuditLog, begin: Begin) -> Self {
         let open = Open {
-            journal,
+            journal: Some(journal),
             images: Images::default(),
         };
         Self {
             open: tokio::sync::Mutex::new(Some(open)),
+            audit: Some(Audit { log, begin }),
             ..Self::default()
         }
     }
@@ -88,9 +142,22 @@ impl Book {
     /// # Errors
     /// When that cannot be written down; the caller must then undo.
     pub async fn commit(&self) -> Result<(), JournalError> {
-        match self.open.lock().await.take() {
-            Some(open) => open.journal.finish(Outcome::Committed),
-            None => Ok(()),
+        let mut open = self.open.lock().await;
+        if let Some(journal) = open.as_mut().and_then(|open| open.journal.take()) {
+            // Where that fails the images stay: the caller undoes with them.
+            journal.finish(Outcome::Committed)?;
+            *open = None;
+        }
+        self.note_end("done");
+        Ok(())
+    }
+
+    /// The end of a transaction holds, whether or not it can be audited: the journal has decided.
+    fn note_end(&self, how: &str) {
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.ended(how)
+        {
+            tracing::error!("the end of the transaction is not in the audit log: {error}");
         }
     }
 
@@ -99,35 +166,41 @@ impl Book {
     /// # Errors
     /// When the kernel cannot be read. The journal then stays, for the next command to try again.
     pub async fn undo(&self, kernel: &dyn Kernel, reason: &str) -> Result<Undone, Failure> {
-        let mut open = self.open.lock().await;
-        let Some(Open { journal, images }) = open.as_mut() else {
+        let mut guard = self.open.lock().await;
+        let Some(open) = guard.as_mut() else {
             return Ok(Undone::default());
         };
         // A disk that is full now must not keep the old state from coming back: the images are in memory, and in the journal.
         let mut notes = Vec::new();
-        if let Err(error) = journal.append(&Record::Undoing {
+        let undoing = Record::Undoing {
             reason: reason.to_owned(),
-        }) {
-            notes.push(error.to_string());
-        }
-        let mut keep = |kept: &Images| {
-            journal
-                .append(&Record::Before {
-                    plugin: None,
-                    images: kept.clone(),
-                })
-                .map_err(|error| internal(error.to_string()))
         };
-        let mut undone = undo(kernel, images, Images::default(), &mut keep).await?;
+        notes.extend(open.append(&[undoing]).err().map(|failure| failure.message));
+        let images = open.images.clone();
+        let mut keep = |kept: &Images| {
+            let kept = Record::Before {
+                plugin: None,
+                images: kept.clone(),
+            };
+            notes.extend(open.append(&[kept]).err().map(|failure| failure.message));
+            Ok(())
+        };
+        let mut undone = undo(kernel, &images, Images::default(), &mut keep).await?;
         let ended = Outcome::Undone {
             incomplete: undone.incomplete.clone(),
         };
-        if let Some(Open { journal, .. }) = open.take()
+        if let Some(journal) = guard.take().and_then(|open| open.journal)
             && let Err(error) = journal.finish(ended)
         {
             notes.push(error.to_string());
         }
+        notes.dedup();
         undone.notes.extend(notes);
+        let how = match undone.incomplete.len() {
+            0 => format!("rolled back ({reason})"),
+            left => format!("rolled back but for {left} objects ({reason})"),
+        };
+        self.note_end(&how);
         Ok(undone)
     }
 }
@@ -195,7 +268,8 @@ impl Recorder for Book {
             });
         };
         let new = capture(kernel, requests, &mut open.images).await?;
-        let summary = requests.iter().map(object_of).collect();
+        let summary: Vec<String> = requests.iter().map(object_of).collect();
+        let detail = serde_json::json!(summary);
         let records = [
             Record::Before {
                 plugin: Some(plugin.to_owned()),
@@ -206,9 +280,18 @@ impl Recorder for Book {
                 summary,
             },
         ];
-        open.journal
-            .append_all(&records)
-            .map_err(|error| internal(error.to_string()))
+        open.append(&records)?;
+        match &self.audit {
+            Some(audit) => audit
+                .append(
+                    Kind::Call,
+                    Some(plugin),
+                    format!("{} requests to the kernel", requests.len()),
+                    detail,
+                )
+                .map_err(|error| internal(format!("the audit log cannot be written: {error}"))),
+            None => Ok(()),
+        }
     }
 
     fn rehearsed_netlink(&self, plugin: &str, requests: &[Request]) {
@@ -229,6 +312,16 @@ impl Recorder for Book {
 
     fn denied(&self, plugin: &str, failure: &Failure) {
         tracing::warn!("{plugin}: denied: {}", failure.message);
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.append(
+                Kind::Denial,
+                Some(plugin),
+                failure.message.clone(),
+                serde_json::Value::Null,
+            )
+        {
+            tracing::error!("a denial is not in the audit log: {error}");
+        }
         let mut denied = self.denied.lock().expect("no holder of this lock panics");
         denied.push((plugin.to_owned(), failure.clone()));
     }

@@ -3,9 +3,10 @@
 use super::checkpoints::Checkpoints;
 use super::images::Images;
 use super::journal::{Journal, JournalError, Outcome};
-use super::record::{Begin, Record};
+use super::record::{Begin, Record, Who};
 use super::state_dir::StateDir;
 use super::undo::{Undone, undo};
+use crate::audit::{AuditLog, Entry, Kind};
 use crate::backends::netlink::Kernel;
 use crate::contract::types::Failure;
 
@@ -77,6 +78,7 @@ pub async fn recover(
         // Where that fails a checkpoint too many is left, and going back to it changes nothing.
         let _ = Checkpoints::new(state.checkpoints()).forget(&begin.transaction);
     }
+    note(state, unfinished.begin(), &undone);
     journal.finish(Outcome::Undone {
         incomplete: undone.incomplete.clone(),
     })?;
@@ -85,4 +87,28 @@ pub async fn recover(
         same_namespace: unfinished.same_namespace,
         undone,
     }))
+}
+
+/// Puts a recovery into the audit log. It is done whether or not that succeeds.
+fn note(state: &StateDir, begun: Option<&Begin>, undone: &Undone) {
+    let what = begun.map_or("a transaction that had not begun", |begin| &begin.command);
+    let how = match undone.incomplete.len() {
+        0 => "undone".to_owned(),
+        left => format!("undone but for {left} objects"),
+    };
+    let entry = Entry {
+        kind: Kind::Recovery,
+        who: Who::current(),
+        plugin: None,
+        transaction: begun.map(|begin| begin.transaction.clone()),
+        summary: format!("{how}: {what}"),
+        detail: serde_json::Value::Null,
+    };
+    let noted = AuditLog::open(&state.audit()).and_then(|log| {
+        log.append(&entry)?;
+        log.sync()
+    });
+    if let Err(error) = noted {
+        tracing::error!("a recovery is not in the audit log: {error}");
+    }
 }
