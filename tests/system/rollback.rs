@@ -267,3 +267,31 @@ fn a_journal_that_cannot_be_written_stops_the_apply_before_anything_changes() {
     assert_eq!(status.code(), Some(3));
     assert_same(&namespace.everything(), &before);
 }
+
+#[test]
+fn the_audit_log_tells_who_did_what_and_shows_tampering() {
+    let namespace = inhabited();
+    let file = change(&namespace);
+    namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .success();
+    let file = refused(&namespace);
+    namespace.op_dbus(&["rollback"]).success();
+    namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .code(3);
+    let shown = namespace
+        .op_dbus(&["audit", "show", "--kind", "transaction"])
+        .success();
+    let lines: Vec<_> = shown.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", shown.stdout);
+    assert!(lines[0].contains("done: op-dbus"), "{}", lines[0]);
+    assert!(lines[2].contains("rolled back"), "{}", lines[2]);
+    namespace.op_dbus(&["audit", "verify"]).success();
+
+    let log = namespace.directory().join("state/audit/audit.log");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, text.replacen("done: op-dbus", "done: op-dvus", 1)).unwrap();
+    let run = namespace.op_dbus(&["audit", "verify"]).code(1);
+    assert!(run.stderr.contains("audit.log"), "{}", run.stderr);
+}
