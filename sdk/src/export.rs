@@ -72,7 +72,7 @@ impl<P: Plugin> Guest for Exported<P> {
     }
 }
 
-/// Makes a type that implements [`Plugin`](crate::Plugin) the plugin of this component.
+/// Makes a type that implements [`Plugin`] the plugin of this component.
 ///
 /// ```ignore
 /// op_dbus_plugin::export!(Net);

@@ -1,7 +1,7 @@
 //! The audit log: who did what, in hash-chained JSON lines that show tampering.
 //!
 //! # Layout
-//! - [`record`]: what a line says. [`log`]: writing. [`mod@verify`]: checking. [`show`]: reading with filters. [`head`]: where the log ends.
+//! - [`record`]: what a line says. [`log`]: writing. [`mod@verify`]: checking. [`mod@show`]: reading with filters. [`head`]: where the log ends.
 //!
 //! ```text
 //! audit-000001.log   rotated, full

@@ -4,7 +4,7 @@
 //! - [`section`] the section's types: what a state file says and what `query` shows, and their schema
 //! - [`validate`] what a schema cannot say
 //! - [`query`] reading what a section concerns, or everything
-//! - [`compare`] what is against the wish: the one comparison behind plan, verification and rollback, as [`step`]s
+//! - [`mod@compare`] what is against the wish: the one comparison behind plan, verification and rollback, as [`step`]s
 //! - [`order`] which step goes first; [`summary`] words for a person
 //! - [`compile`] from actions to netlink requests; [`apply`] carries them out
 //! - [`checkpoint`] noting what is and going back to it

@@ -84,6 +84,11 @@ impl Host {
         while !bus.has_owner(NAME).await.unwrap() {
             names.next().await.unwrap();
         }
+        // It owns its name before its objects are there.
+        let list = settings("ListConnections", "", "[]".to_owned());
+        while let Err(failure) = bus.call(&list, &no_secrets).await {
+            assert_eq!(failure.code, FailureCode::Unsupported, "{failure:?}");
+        }
         Some((host, bus))
     }
 
