@@ -295,3 +295,57 @@ fn the_audit_log_tells_who_did_what_and_shows_tampering() {
     let run = namespace.op_dbus(&["audit", "verify"]).code(1);
     assert!(run.stderr.contains("audit.log"), "{}", run.stderr);
 }
+
+/// What is there, what a file asks for, and that a rollback restores the first.
+fn is_restored(setup: &[&str], interface: serde_json::Value) {
+    let namespace = inhabited();
+    for command in setup {
+        namespace.ip(&command.split(' ').collect::<Vec<_>>());
+    }
+    let before = namespace.everything();
+    let state = json!({"version": 1, "plugins": {"net": {"interfaces": [interface.clone()]}}});
+    let file = namespace.file("one.json", state.to_string());
+    namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .success();
+    namespace.op_dbus(&["rollback"]).success();
+    assert_same(&namespace.everything(), &before);
+    // The same with a second half that fails, so that the apply undoes it by itself.
+    let state = json!({"version": 1, "plugins": {"net": {"interfaces": [interface,
+        {"name": "mv0", "type": "macvlan", "macvlan": {"parent": "nowhere"}}]}}});
+    let file = namespace.file("two.json", state.to_string());
+    namespace
+        .op_dbus(&["apply".as_ref(), file.as_os_str()])
+        .code(3);
+    assert_same(&namespace.everything(), &before);
+}
+
+#[test]
+fn a_deleted_bridge_comes_back_with_its_port() {
+    let setup = [
+        "link add br9 type bridge",
+        "link set far master br9",
+        "link set br9 up",
+        "address add 198.18.0.1/24 dev br9",
+    ];
+    is_restored(&setup, json!({"name": "br9", "state": "absent"}));
+}
+
+#[test]
+fn an_mtu_below_that_of_ipv6_is_undone_with_the_addresses() {
+    is_restored(&[], json!({"name": "eth0", "mtu": 1200}));
+}
+
+#[test]
+fn settings_that_only_a_new_link_takes_are_undone() {
+    is_restored(&[], json!({"name": "vx", "vxlan": {"port": 4790}}));
+    is_restored(&[], json!({"name": "vx", "vxlan": {"limit": 50}}));
+    is_restored(
+        &["tuntap add tap0 mode tap"],
+        json!({"name": "tap0", "tap": {"vnet_header": true}}),
+    );
+    is_restored(
+        &["link add link eth0 name mv1 type macvlan mode bridge"],
+        json!({"name": "mv1", "macvlan": {"mode": "passthru"}}),
+    );
+}

@@ -3,7 +3,7 @@
 use crate::namespace::{Namespace, assert_same};
 
 /// A broken file, its name, and what the error says.
-const BROKEN: [(&str, &str, &[&str]); 15] = [
+const BROKEN: [(&str, &str, &[&str]); 16] = [
     ("empty.json", "", &["empty"]),
     (
         "truncated.json",
@@ -64,6 +64,11 @@ const BROKEN: [(&str, &str, &[&str]); 15] = [
         "prefix.yaml",
         "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 33}]}}]}}",
         &["33"],
+    ),
+    (
+        "percent.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: v%d, type: bridge}]}}",
+        &["v%d", "%"],
     ),
     (
         "name.yaml",

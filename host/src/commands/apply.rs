@@ -135,6 +135,10 @@ pub(super) fn finish(
             ExitCode::from(INCOMPLETE),
         ),
     };
+    let done = match report.verified {
+        true => "done and verified",
+        false => "done, and not read back",
+    };
     if as_json {
         let plugins = report
             .outcomes
@@ -153,10 +157,10 @@ pub(super) fn finish(
         }))?;
     } else if let (Ending::Applied, Some(id)) = (&report.ending, report.checkpoint) {
         print(&format!(
-            "done and verified; `op-dbus rollback` goes back (checkpoint {id})\n"
+            "{done}; `op-dbus rollback` goes back (checkpoint {id})\n"
         ))?;
     } else if let Ending::Applied = report.ending {
-        print("done and verified\n")?;
+        print(&format!("{done}\n"))?;
     } else {
         for (plugin, outcomes) in &report.outcomes {
             eprint!("{}", tree::outcomes(plugin, outcomes, options.talk_style()));

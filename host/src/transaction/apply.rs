@@ -106,6 +106,8 @@ pub struct Report {
     pub checkpoint: Option<u64>,
     /// What became of each step, by plugin.
     pub outcomes: Vec<(String, Vec<Outcome>)>,
+    /// Whether the system was read back.
+    pub verified: bool,
     /// How it ended.
     pub ending: Ending,
     /// What a person should know besides.
@@ -247,6 +249,7 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         transaction,
         checkpoint,
         outcomes,
+        verified: setting.verify.is_some(),
         ending,
         notes,
     })

@@ -1,11 +1,13 @@
 //! How a link comes back: made anew, or changed to what it was.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::images::Images;
-use super::link_names::{can_be_created, parent, peer};
+use super::link_names::{can_be_created, peer};
 use super::undo_plan::Insistence;
-use crate::contract::netlink::{ControllerChange, Kind, Link, LinkSettings, LinkSpec, Request};
+use crate::contract::netlink::{
+    ControllerChange, Kind, Link, LinkSettings, LinkSpec, MacvlanMode, Request,
+};
 
 /// Whether what is there is not the link that was, but another one of its name.
 pub fn is_another(before: &Images, was: &Link, is: &Link) -> bool {
@@ -14,21 +16,57 @@ pub fn is_another(before: &Images, was: &Link, is: &Link) -> bool {
     }
     let moved = was.index != is.index;
     let other_kind = std::mem::discriminant(&was.kind) != std::mem::discriminant(&is.kind);
-    moved || other_kind || fixed(&was.kind) != fixed(&is.kind) || cannot_unset(before, was, is)
+    moved || other_kind || differs_for_good(&was.kind, &is.kind) || cannot_unset(before, was, is)
 }
 
-/// What cannot be changed once a link is there. A parent of which nothing can be said (another namespace) is like any.
-fn fixed(kind: &Kind) -> (u32, Option<&str>) {
+/// Settings that only a new link takes, by their names in the contract (the `changelink` functions of the kernel's drivers). A setting of
+/// which nothing can be said (a parent in another namespace) is like any.
+fn fixed_settings(kind: &Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Veth(veth) => (veth.peer_index.unwrap_or(0), peer(kind)),
-        Kind::Vlan(vlan) => (u32::from(vlan.id), parent(kind)),
-        Kind::Vxlan(vxlan) => (vxlan.id, None),
-        Kind::Geneve(geneve) => (geneve.id, None),
-        Kind::Vrf(vrf) => (vrf.table, None),
-        Kind::Tun(tun) => (tun.mode as u32, None),
-        Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_) => (0, parent(kind)),
-        _ => (0, None),
+        Kind::Veth(_) => &["peer", "peer_index"],
+        Kind::Vlan(_) => &["id", "parent", "protocol"],
+        Kind::Vxlan(_) => &[
+            "id",
+            "port",
+            "limit",
+            "proxy",
+            "route_short_circuit",
+            "collect_metadata",
+            "udp_checksum",
+        ],
+        Kind::Geneve(_) => &["id", "port", "collect_metadata", "udp_checksum"],
+        Kind::Vrf(_) => &["table"],
+        Kind::Tun(_) => &[
+            "mode",
+            "owner",
+            "group",
+            "packet_information",
+            "vnet_header",
+            "multi_queue",
+        ],
+        Kind::Macvlan(_) | Kind::Macvtap(_) | Kind::Ipvlan(_) => &["parent"],
+        _ => &[],
     }
+}
+
+/// Whether the two differ in what only a new link takes.
+fn differs_for_good(was: &Kind, is: &Kind) -> bool {
+    let passes_through = |kind: &Kind| match kind {
+        Kind::Macvlan(macvlan) | Kind::Macvtap(macvlan) => {
+            macvlan.mode == Some(MacvlanMode::Passthru)
+        }
+        _ => false,
+    };
+    let settings = (settings_of(was), settings_of(is));
+    passes_through(was) != passes_through(is)
+        || fixed_settings(was).iter().any(|key| {
+            let of = |settings: &Option<Map<String, Value>>| {
+                settings
+                    .as_ref()
+                    .and_then(|settings| settings.get(*key).cloned())
+            };
+            of(&settings.0) != of(&settings.1)
+        })
 }
 
 /// A setting that was absent and is there now cannot be asked away; only a new link is without it. That is worth it only where all that

@@ -67,6 +67,7 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
         transaction,
         checkpoint: None,
         outcomes,
+        verified: true,
         ending,
         notes,
     })

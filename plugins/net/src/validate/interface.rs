@@ -50,11 +50,11 @@ pub fn name(name: &str) -> Result<(), String> {
     }
     if name == "."
         || name == ".."
-        || name.contains(['/', ':', '\0'])
+        || name.contains(['/', ':', '%', '\0'])
         || name.contains(char::is_whitespace)
     {
         return Err(format!(
-            "`{name}` cannot name an interface: no `/`, `:` or white space, and not `.` or `..`"
+            "`{name}` cannot name an interface: no `/`, `:`, `%` or white space, and not `.` or `..`"
         ));
     }
     Ok(())

@@ -39,11 +39,11 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
         && name.len() <= LONGEST_NAME
         && !name
             .bytes()
-            .any(|b| matches!(b, b'/' | b':' | 0) || b.is_ascii_whitespace() || b == 0x0b);
+            .any(|b| matches!(b, b'/' | b':' | b'%' | 0) || b.is_ascii_whitespace() || b == 0x0b);
     match sound {
         true => Ok(()),
         false => Err(invalid(format!(
-            "{name:?} is no name for a link: 1 to {LONGEST_NAME} bytes without '/', ':', white space and NUL, not '.' or '..'"
+            "{name:?} is no name for a link: 1 to {LONGEST_NAME} bytes without '/', ':', '%', white space and NUL, not '.' or '..'"
         ))),
     }
 }
@@ -325,6 +325,12 @@ pub fn change(
     let down_first = settings.up == Some(false) || (needs_down && target.up);
     if down_first {
         messages.push(set_up(index, false));
+    }
+    // Below an MTU of 1280 a link has no IPv6, and so no way to make addresses (EAFNOSUPPORT): first the one, then the other.
+    if let (Some(mtu), Some(_)) = (settings.mtu, settings.address_generation) {
+        let mut message = Message::new(RTM_NEWLINK, 0, &ifinfomsg(index, 0, 0));
+        message.u32(ifla::MTU, mtu);
+        messages.push(message);
     }
     let (flags, mask) = flags(settings);
     let mut main = Message::new(RTM_NEWLINK, 0, &ifinfomsg(index, flags, mask));

@@ -86,7 +86,7 @@ pub fn decode(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<Bridge, 
     Ok(bridge)
 }
 
-pub fn encode(bridge: &Bridge, out: &mut Message) {
+pub fn encode(bridge: &Bridge, is_new: bool, out: &mut Message) {
     let numbers = [
         (FORWARD_DELAY, bridge.forward_delay),
         (HELLO_TIME, bridge.hello_time),
@@ -99,7 +99,8 @@ pub fn encode(bridge: &Bridge, out: &mut Message) {
     }
     bridge.priority.inspect(|value| out.u16(PRIORITY, *value));
     // Before what only filtering bridges accept.
-    if let Some(value) = bridge.vlan_filtering {
+    // A new bridge does not filter, and a kernel without VLAN filtering refuses to be told so.
+    if let Some(value) = bridge.vlan_filtering.filter(|on| *on || !is_new) {
         out.u8(VLAN_FILTERING, value.into());
     }
     if let Some(value) = bridge.vlan_protocol {

@@ -184,7 +184,7 @@ pub fn encode(
     lookup: Lookup<'_>,
 ) -> Result<(), Failure> {
     match kind {
-        Kind::Bridge(bridge) => bridge::encode(bridge, out),
+        Kind::Bridge(bridge) => bridge::encode(bridge, new, out),
         Kind::Bond(bond) => bond::encode(bond, out, lookup)?,
         Kind::Vlan(vlan) => stacked::encode_vlan(vlan, new, out)?,
         Kind::Vrf(vrf) => stacked::encode_vrf(vrf, out)?,
