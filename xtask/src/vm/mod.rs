@@ -23,7 +23,7 @@ const DEFAULT_FILTER: &str = "kinds";
 const PROGRAMS: [&str; 2] = ["netlink", "system"];
 
 /// For boot and all tests. Under software emulation everything takes some ten times longer.
-const DEADLINE: Duration = Duration::from_secs(20 * 60);
+const DEADLINE: Duration = Duration::from_secs(40 * 60);
 
 /// Modules of the link kinds. The kernel loads most of them itself when a link is made, but not
 /// for a process in a network namespace of another user.
