@@ -12,7 +12,7 @@
 //!   to 4.1.7, and ovsdb-server(7)), [`settle`] (ovs-vswitchd.conf.db(5)).
 //! - [`error`]: why a call failed, in the server's own words.
 //!
-//! ```no_run
+//! ```ignore
 //! # use op_dbus::backends::ovsdb::{Client, Options, OvsdbError, value};
 //! # async fn example() -> Result<(), OvsdbError> {
 //! let client = Client::connect(Options::new("unix:/run/openvswitch/db.sock".parse()?)).await?;
