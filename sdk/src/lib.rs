@@ -36,7 +36,7 @@
 //!             version: env!("CARGO_PKG_VERSION").into(),
 //!             summary: "Descriptions of network links".into(),
 //!             schema: r#"{"type": "object", "additionalProperties": {"type": "string"}}"#.into(),
-//!             supports: Features::CHECKPOINTS | Features::SCOPED_QUERY,
+//!             supports: Features { checkpoints: true, atomic: false, scoped_query: true },
 //!             asks: r#"{"netlink": {"links": ["*"]}}"#.into(),
 //!         }
 //!     }
