@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::grant::{Grant, NetlinkGrant};
 use super::pattern::any_matches;
+use crate::backends::netlink as backend;
 use crate::contract::netlink::{
     Address, ControllerChange, Kind, Link, Neighbour, Request, Route, Rule, RuleAction,
 };
@@ -41,17 +42,7 @@ struct Concerns<'a> {
 }
 
 fn parent(kind: &Kind) -> Option<&str> {
-    match kind {
-        Kind::Vlan(vlan) => vlan.parent.as_deref(),
-        Kind::Vxlan(vxlan) => vxlan.parent.as_deref(),
-        Kind::Gre(t) | Kind::Gretap(t) | Kind::Ip6gre(t) | Kind::Ip6gretap(t) => {
-            t.parent.as_deref()
-        }
-        Kind::Ipip(t) | Kind::Sit(t) | Kind::Ip6tnl(t) => t.parent.as_deref(),
-        Kind::Macvlan(m) | Kind::Macvtap(m) => m.parent.as_deref(),
-        Kind::Ipvlan(ipvlan) => ipvlan.parent.as_deref(),
-        _ => None,
-    }
+    backend::parent(kind)?.as_deref()
 }
 
 impl<'a> Concerns<'a> {
@@ -349,27 +340,6 @@ pub fn kind_name(kind: &Kind) -> &str {
     match kind {
         Kind::Ethernet => "ethernet",
         Kind::Loopback => "loopback",
-        Kind::Dummy => "dummy",
-        Kind::Ifb => "ifb",
-        Kind::Veth(_) => "veth",
-        Kind::Bridge(_) => "bridge",
-        Kind::Bond(_) => "bond",
-        Kind::Vlan(_) => "vlan",
-        Kind::Vxlan(_) => "vxlan",
-        Kind::Geneve(_) => "geneve",
-        Kind::Gre(_) => "gre",
-        Kind::Gretap(_) => "gretap",
-        Kind::Ip6gre(_) => "ip6gre",
-        Kind::Ip6gretap(_) => "ip6gretap",
-        Kind::Ipip(_) => "ipip",
-        Kind::Sit(_) => "sit",
-        Kind::Ip6tnl(_) => "ip6tnl",
-        Kind::Vrf(_) => "vrf",
-        Kind::Macvlan(_) => "macvlan",
-        Kind::Macvtap(_) => "macvtap",
-        Kind::Ipvlan(_) => "ipvlan",
-        Kind::Tun(_) => "tun",
-        Kind::Wireguard(_) => "wireguard",
-        Kind::Other(name) => name,
+        other => backend::word(other).unwrap_or_default(),
     }
 }

@@ -44,18 +44,7 @@ pub async fn recover(
         return Ok(None);
     };
     let mut journal = Journal::resume(state, &unfinished)?;
-    let mut before = Images::default();
-    let mut kept = Images::default();
-    for record in &unfinished.records {
-        if let Record::Before { plugin, images } = record {
-            let into = if plugin.is_some() {
-                &mut before
-            } else {
-                &mut kept
-            };
-            into.merge(images.clone());
-        }
-    }
+    let (before, kept) = unfinished.images();
     let mut undone = Undone::default();
     if unfinished.same_namespace {
         let mut keep = |new: &Images| {

@@ -55,6 +55,7 @@ use crate::secrets::SecretStore;
 
 pub use events::{Event, Events, Group};
 pub use kernel::Kernel;
+pub use link::{parent, word};
 pub use namespace::Namespace as Place;
 
 /// The kernel, in one network namespace. Cheap to clone; calls from several tasks take turns.
