@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
+use crate::carrier;
+
 /// A network namespace with a directory for files and for op-dbus's state; both go with it.
 pub struct Namespace {
     name: String,
@@ -86,6 +88,7 @@ impl Namespace {
             &["-6", "rule"],
             &["neighbour", "show", "nud", "permanent"],
         ];
+        carrier::settle(&self.name);
         let mut lines = Vec::new();
         for part in PARTS {
             for mut object in self.ip_json(part).as_array().expect("a list").clone() {
