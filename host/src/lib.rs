@@ -11,7 +11,7 @@
 //! - [`interfaces`]: the WIT interfaces, thin shims over the gate.
 //! - [`gate`]: grants, and the single place where they are checked.
 //! - [`backends`]: netlink, OVSDB, D-Bus; native and unaware of plugins.
-//! - [`secrets`], [`contract`]: what all of them speak in.
+//! - [`secrets`], [`contract`], [`timing`]: what all of them speak in.
 
 pub mod audit;
 pub mod backends;
@@ -24,4 +24,5 @@ pub mod output;
 pub mod plugin;
 pub mod secrets;
 pub mod state_file;
+pub mod timing;
 pub mod transaction;

@@ -51,17 +51,24 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Builds the binary `op-dbus` and returns its path. `profile` is `dev` or `release`.
-pub fn build_op_dbus(profile: &str) -> Result<PathBuf> {
-    run(cargo().args([
+/// The build of the binary `op-dbus`. `profile` is `dev` or `release`.
+pub fn op_dbus_build(profile: &str) -> Command {
+    let mut build = cargo();
+    // With the features that the whole workspace asks for, as the tests have them: nothing is built twice.
+    build.args([
         "build",
-        "--package",
-        "op-dbus",
+        "--workspace",
         "--bin",
         "op-dbus",
         "--profile",
         profile,
-    ]))?;
+    ]);
+    build
+}
+
+/// Builds the binary `op-dbus` and returns its path. `profile` is `dev` or `release`.
+pub fn build_op_dbus(profile: &str) -> Result<PathBuf> {
+    run(&mut op_dbus_build(profile))?;
     let directory = if profile == "dev" { "debug" } else { profile };
     Ok(target()?.join(directory).join("op-dbus"))
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::command::{self, build_op_dbus, cargo, target_subdirectory};
+use crate::command::{self, build_op_dbus, op_dbus_build, target_subdirectory};
 use crate::prerequisites::{Prerequisite, ensure};
 
 pub fn run() -> Result<()> {
@@ -29,16 +29,7 @@ pub fn build() -> Result<PathBuf> {
             .arg(&fresh),
     )?;
     adopt(&fresh, &compiled)?;
-    let mut build = cargo();
-    build.args([
-        "build",
-        "--package",
-        "op-dbus",
-        "--bin",
-        "op-dbus",
-        "--release",
-    ]);
-    command::run(build.env("OP_DBUS_COMPILED", &compiled))?;
+    command::run(op_dbus_build("release").env("OP_DBUS_COMPILED", &compiled))?;
     let binary = command::target()?.join("release/op-dbus");
     // A name of its own: the next plain release build overwrites cargo's.
     let dist = target_subdirectory("dist")?.join("op-dbus");

@@ -16,6 +16,7 @@ use crate::output::escape::escape;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::state_file;
+use crate::timing;
 use crate::transaction::apply::{self as transaction, Ending, Report, Setting};
 use crate::transaction::book::Book;
 use crate::transaction::plan::Part;
@@ -56,14 +57,14 @@ impl Apply {
         let parts = session
             .plan(&file, &plugins, Arc::new(Book::reading()))
             .await?;
-        session.timing("plan", planning);
+        timing::took("plan", planning);
         if parts.iter().all(|part| part.actions.is_empty()) {
             if self.json {
                 print(&json::text(&in_sync()))?;
             } else {
                 print("in sync, nothing to do\n")?;
             }
-            session.timing("total", started);
+            timing::took("total", started);
             return Ok(ExitCode::SUCCESS);
         }
         if !self.json {
@@ -78,8 +79,8 @@ impl Apply {
         let applying = Instant::now();
         let report = transaction::apply(parts, &setting).await?;
         session.keep_secrets()?;
-        session.timing("apply", applying);
-        session.timing("total", started);
+        timing::took("apply", applying);
+        timing::took("total", started);
         finish(&report, self.json, options)
     }
 

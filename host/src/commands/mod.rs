@@ -92,7 +92,7 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
         }
     };
     let options = &cli.options;
-    talk::start(options.verbose, options.talk_style());
+    talk::start(options.verbose, options.timings, options.talk_style());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,6 +1,7 @@
 //! Options that every verb takes.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 
@@ -48,6 +49,9 @@ pub struct Options {
     /// Print how long each phase took, as one line of JSON on standard error
     #[arg(long, global = true, hide = true)]
     pub timings: bool,
+    /// When the command line was read
+    #[arg(skip = Instant::now())]
+    pub started: Instant,
 }
 
 impl Options {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use clap::Args;
 use serde_json::value::RawValue;
@@ -12,6 +11,7 @@ use super::print;
 use super::session::Session;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
+use crate::timing;
 use crate::transaction::book::Book;
 
 /// Show what is.
@@ -34,9 +34,8 @@ impl Query {
         options: &Options,
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
-        let started = Instant::now();
         let session = Session::open(options, builtins).await?;
-        session.timing("open", started);
+        timing::took("open", options.started);
         session.recover().await?;
         let interfaces: Vec<_> = self
             .interface
@@ -55,12 +54,11 @@ impl Query {
         let book = Arc::new(Book::reading());
         let mut sections = Vec::new();
         for plugin in session.plugins(plugin)? {
-            let asked = Instant::now();
+            timing::took("start", options.started);
             let state = session
                 .caller(&plugin, book.clone())
                 .query(within.as_ref())
                 .await?;
-            session.timing("query", asked);
             sections.push((plugin.name, state));
         }
         if self.json {
@@ -78,7 +76,7 @@ impl Query {
                 print(&tree::section(name, state, options.style()))?;
             }
         }
-        session.timing("total", started);
+        timing::took("total", options.started);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -18,6 +18,7 @@ use crate::plugin::loader::Plugin;
 use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
+use crate::timing;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::plan::Part;
 use crate::transaction::recovery::recover;
@@ -102,7 +103,7 @@ impl<'a> Session<'a> {
             }
         };
         let plugin = builtin.load(&self.cache)?;
-        self.timing("load", started);
+        timing::took("load", started);
         Ok(plugin)
     }
 
@@ -257,16 +258,6 @@ impl<'a> Session<'a> {
         self.secrets
             .keep()
             .context("the escrow of secrets cannot be written")
-    }
-
-    /// With `--timings`: how long a phase took.
-    pub fn timing(&self, phase: &str, since: Instant) {
-        if self.options.timings {
-            eprintln!(
-                "{{\"phase\":\"{phase}\",\"ms\":{:.3}}}",
-                since.elapsed().as_secs_f64() * 1e3
-            );
-        }
     }
 }
 

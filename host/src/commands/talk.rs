@@ -9,15 +9,17 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::output::Style;
 use crate::output::color::Paint;
+use crate::timing;
 
 struct Talk {
     most: Level,
+    timings: bool,
     style: Style,
     spans: AtomicU64,
 }
 
-/// Begins to talk: warnings and errors; with one `-v` what is done as well, with two everything.
-pub fn start(verbose: u8, style: Style) {
+/// Begins to talk: warnings and errors; with one `-v` what is done as well, with two everything; with `timings` how long each phase took.
+pub fn start(verbose: u8, timings: bool, style: Style) {
     let most = match verbose {
         0 => Level::WARN,
         1 => Level::INFO,
@@ -27,6 +29,7 @@ pub fn start(verbose: u8, style: Style) {
     // Somebody who uses the library may talk already; then that stays.
     let _ = tracing::subscriber::set_global_default(Talk {
         most,
+        timings,
         style,
         spans: AtomicU64::new(1),
     });
@@ -45,6 +48,9 @@ impl Visit for Message {
 
 impl Subscriber for Talk {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        if metadata.target() == timing::TARGET {
+            return self.timings;
+        }
         *metadata.level() <= self.most
             && (metadata.target().starts_with("op_dbus") || metadata.target() == "plugin")
     }
@@ -60,6 +66,10 @@ impl Subscriber for Talk {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message(String::new());
         event.record(&mut message);
+        if event.metadata().target() == timing::TARGET {
+            eprintln!("{}", message.0);
+            return;
+        }
         let (word, paint) = match *event.metadata().level() {
             Level::ERROR => ("error", Paint::Alarm),
             Level::WARN => ("warning", Paint::Modify),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, Trap};
@@ -19,6 +19,7 @@ use crate::contract::exports::op_dbus::plugin::state::{
 use crate::contract::types::{Failure, Json};
 use crate::gate::{Backends, Gate, Mode, Recorder};
 use crate::interfaces::{Ctx, LogBudget};
+use crate::timing;
 
 /// A plugin together with what its calls reach.
 pub struct Caller<'a> {
@@ -33,6 +34,7 @@ pub struct Caller<'a> {
 /// One export, called in a fresh instance: `call!(self, mode, name, method(arguments))`.
 macro_rules! call {
     ($caller:expr, $mode:expr, $name:literal, $method:ident($($argument:expr),*)) => {{
+        let started = Instant::now();
         let mut store = $caller.store($mode);
         let deadline = $caller.plugin.limits.deadline;
         let calling = async {
@@ -40,6 +42,7 @@ macro_rules! call {
             exports(&instance).$method(&mut store $(, $argument)*).await
         };
         let result = tokio::time::timeout(deadline, calling).await;
+        timing::took(format_args!("{} {}", $caller.plugin.name, $name), started);
         $caller.judge($name, result, &mut store)
     }};
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::Programs;
 use super::case::{Case, Contender, Goal, Measure, OURS};
 use super::query::words;
 use super::scenario::{BIRD, STATIC, Scenario, address, route_destination};
+use crate::command::succeeds;
 
 /// A command of op-dbus with the directories of the bench: a new one for state, a lasting one for
 /// compiled plugins.
@@ -32,9 +34,9 @@ pub fn op_dbus(programs: &Programs, directory: &Path, arguments: &str) -> Vec<St
 /// All cases.
 pub fn cases(programs: &Programs, directory: &Path) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    for count in [10, 100, 1000] {
+    for count in [10, 100, 1000, 4000] {
         let mut case = ports(programs, directory, count)?;
-        if count >= 100 {
+        if (100..=1000).contains(&count) {
             case.goals = vec![
                 Goal::at_most(Measure::Wall, 1.5, "raw"),
                 Goal::at_most(Measure::Wall, 1.0, "ip -batch"),
@@ -63,6 +65,7 @@ pub fn cases(programs: &Programs, directory: &Path) -> Result<Vec<Case>> {
     }
     cases.push(nothing_to_do(programs, directory, 1000)?);
     cases.push(one_of_many(programs, directory)?);
+    cases.push(bridges_over_vlans(programs, directory, 1000)?);
     Ok(cases)
 }
 
@@ -153,10 +156,8 @@ fn nothing_to_do(programs: &Programs, directory: &Path, count: u32) -> Result<Ca
         .collect();
     let file = state_file(directory, "nothing", &json!({"interfaces": interfaces}))?;
     let rounds = 7;
-    let contender = |name, arguments: &str| Contender {
-        name,
-        commands: vec![op_dbus(programs, directory, arguments)],
-        rounds,
+    let contender = |name, arguments: &str| {
+        Contender::new(name, vec![op_dbus(programs, directory, arguments)], rounds)
     };
     Ok(Case {
         name: format!("apply, nothing to do, {count} interfaces"),
@@ -196,18 +197,79 @@ fn one_of_many(programs: &Programs, directory: &Path) -> Result<Case> {
         after: Some(command("apply", &back)),
         mentions: None,
         timings: false,
-        contenders: vec![Contender {
-            name: OURS,
-            commands: ["diff", "apply", "verify"]
+        contenders: vec![Contender::new(
+            OURS,
+            ["diff", "apply", "verify"]
                 .map(|verb| command(verb, &file))
                 .into(),
-            rounds: 7,
-        }],
+            7,
+        )],
         goals: vec![
             Goal::absolute(Measure::Wall, 50.0),
             Goal::absolute(Measure::Peak, 50.0),
         ],
     })
+}
+
+/// nmstate's published case: a bridge over each of `count` VLANs of one link. Where the kernel has no VLANs, MACVLANs stand in for them:
+/// links stacked on a parent as well, and the name of the case says so.
+fn bridges_over_vlans(programs: &Programs, directory: &Path, count: u32) -> Result<Case> {
+    let vlans = kernel_has_vlans();
+    let mut interfaces = vec![json!({"name": "up0", "state": "up"})];
+    for number in 0..count {
+        let (bridge, upper) = (format!("b{number}"), format!("u{number}"));
+        interfaces.push(if vlans {
+            json!({"name": upper, "type": "vlan", "vlan": {"parent": "up0", "id": number + 1}})
+        } else {
+            json!({"name": upper, "type": "macvlan", "macvlan": {"parent": "up0"}})
+        });
+        interfaces.push(json!({"name": bridge, "type": "bridge", "ports": [upper]}));
+    }
+    let file = state_file(
+        directory,
+        "bridges-over-vlans",
+        &json!({"interfaces": interfaces}),
+    )?;
+    let kind = if vlans {
+        "VLANs"
+    } else {
+        "MACVLANs (this kernel has no VLANs)"
+    };
+    Ok(Case {
+        name: format!("apply, {count} bridges over {count} {kind}"),
+        scenario: Scenario::Host {
+            interfaces: 0,
+            routes: 0,
+            protocol: STATIC,
+        },
+        changes: true,
+        after: None,
+        mentions: None,
+        timings: true,
+        contenders: vec![Contender::new(
+            OURS,
+            vec![op_dbus(
+                programs,
+                directory,
+                &format!("apply {}", file.display()),
+            )],
+            3,
+        )],
+        goals: vec![Goal::absolute(Measure::Wall, 10_000.0)],
+    })
+}
+
+/// Whether the kernel makes VLANs, loading the module if it must.
+fn kernel_has_vlans() -> bool {
+    let name = format!("opdbus-bench-vlan-{}", std::process::id());
+    let ip = |words: &str| succeeds(Command::new("ip").args(words.split_whitespace()));
+    let made = ip(&format!("netns add {name}"))
+        && ip(&format!("-netns {name} link add a type veth peer name b"))
+        && ip(&format!(
+            "-netns {name} link add link a name v type vlan id 1"
+        ));
+    ip(&format!("netns delete {name}"));
+    made
 }
 
 /// All who can apply a thing, each with the form that it takes.
@@ -226,25 +288,25 @@ fn contenders(
     let state = state_file(directory, name, section)?;
     let batch_file = write(directory, &format!("{name}.batch"), batch)?;
     let mut contenders = vec![
-        Contender {
-            name: "raw",
-            commands: vec![[vec![programs.raw.clone()], words(raw)].concat()],
+        Contender::new(
+            "raw",
+            vec![[vec![programs.raw.clone()], words(raw)].concat()],
             rounds,
-        },
-        Contender {
-            name: "op-dbus",
-            commands: vec![op_dbus(
+        ),
+        Contender::new(
+            "op-dbus",
+            vec![op_dbus(
                 programs,
                 directory,
                 &format!("apply {}", state.display()),
             )],
             rounds,
-        },
-        Contender {
-            name: "ip -batch",
-            commands: vec![words(&format!("ip -batch {}", batch_file.display()))],
+        ),
+        Contender::new(
+            "ip -batch",
+            vec![words(&format!("ip -batch {}", batch_file.display()))],
             rounds,
-        },
+        ),
     ];
     if count <= 1001 {
         let mut script = String::from("set -e\n");
@@ -252,24 +314,28 @@ fn contenders(
             _ = writeln!(script, "ip {line}");
         }
         let script = write(directory, &format!("{name}.sh"), &script)?;
-        contenders.push(Contender {
-            name: "ip once each",
-            commands: vec![vec!["sh".into(), script.display().to_string()]],
-            rounds: 5,
-        });
+        contenders.push(Contender::new(
+            "ip once each",
+            vec![vec!["sh".into(), script.display().to_string()]],
+            5,
+        ));
     }
-    if let Some(nmstatectl) = programs.nmstatectl.as_ref().filter(|_| !big) {
+    if let Some(nmstatectl) = programs
+        .nmstatectl
+        .as_ref()
+        .filter(|_| !big && count <= 10_000 && name != "ports-4000")
+    {
         let file = write(
             directory,
             &format!("{name}.nmstate.json"),
             &nmstate.to_string(),
         )?;
-        contenders.push(Contender {
-            name: "nmstatectl",
-            commands: vec![words(&format!("{nmstatectl} apply -k {}", file.display()))],
+        contenders.push(Contender::new(
+            "nmstatectl",
+            vec![words(&format!("{nmstatectl} apply -k {}", file.display()))],
             // A bridge with 1000 ports takes it more than half a minute.
-            rounds: if name == "ports-1000" { 1 } else { 5 },
-        });
+            if name == "ports-1000" { 1 } else { 5 },
+        ));
     }
     Ok(contenders)
 }
@@ -285,7 +351,8 @@ fn nmstate_bridge(count: u32) -> Value {
     json!({"interfaces": interfaces})
 }
 
-fn state_file(directory: &Path, name: &str, section: &Value) -> Result<PathBuf> {
+/// Writes a state file with this section of `net`.
+pub fn state_file(directory: &Path, name: &str, section: &Value) -> Result<PathBuf> {
     let state = json!({"version": 1, "plugins": {"net": section}});
     write(directory, &format!("{name}.json"), &state.to_string())
 }

@@ -16,6 +16,28 @@ pub struct Contender {
     pub commands: Vec<Vec<String>>,
     /// How often it is run. Slow peers are run less often.
     pub rounds: usize,
+    /// The phase whose time counts instead of the wall time, where the programs tell of it on stderr, see [`Sampler::run_all`].
+    pub phase: Option<&'static str>,
+}
+
+impl Contender {
+    /// One whose whole time counts.
+    pub fn new(name: &'static str, commands: Vec<Vec<String>>, rounds: usize) -> Self {
+        Self {
+            name,
+            commands,
+            rounds,
+            phase: None,
+        }
+    }
+
+    /// One whose time in a phase counts.
+    pub fn of_phase(self, phase: &'static str) -> Self {
+        Self {
+            phase: Some(phase),
+            ..self
+        }
+    }
 }
 
 /// What a goal compares.
@@ -149,12 +171,12 @@ impl Case {
                     None => sampler.network(&self.scenario)?,
                 };
                 let sample = sampler
-                    .run_all(&network, &contender.commands)
+                    .run_all(&network, &contender.commands, contender.phase)
                     .with_context(what)?;
                 samples.push(sample);
                 if let Some(after) = &self.after {
                     sampler
-                        .run_all(&network, std::slice::from_ref(after))
+                        .run_all(&network, std::slice::from_ref(after), None)
                         .with_context(what)?;
                 }
                 if self.changes {

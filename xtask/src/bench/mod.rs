@@ -6,6 +6,7 @@
 
 mod apply;
 mod case;
+mod guest;
 mod query;
 mod report;
 mod sampler;
@@ -28,12 +29,21 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     prerequisites::ensure(&[Prerequisite::WasmTarget, Prerequisite::Iproute2])?;
     let op_dbus = dist::build()?;
     command::run(cargo().args(["build", "--release", "--package", "xtask", "--bin", "raw"]))?;
+    command::run(cargo().args([
+        "build",
+        "--release",
+        "--package",
+        "op-dbus-net",
+        "--example",
+        "native-diff",
+    ]))?;
     sandbox::become_root()?;
     sandbox::outlive_interrupts();
 
     let programs = Programs {
         op_dbus: text(&op_dbus)?,
         raw: text(&target()?.join("release/raw"))?,
+        native_diff: text(&target()?.join("release/examples/native-diff"))?,
         nmstatectl: find_program("nmstatectl")
             .map(|path| text(&path))
             .transpose()?,
@@ -46,6 +56,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     let directory = target_subdirectory("bench")?;
     let mut cases = query::cases(&programs, &directory)?;
     cases.extend(apply::cases(&programs, &directory)?);
+    cases.extend(guest::cases(&programs, &directory)?);
     cases.retain(|case| filter.is_none_or(|filter| case.name.contains(filter)));
     ensure!(
         !cases.is_empty(),
@@ -74,6 +85,8 @@ pub struct Programs {
     pub op_dbus: String,
     /// The limit, and the measuring tool.
     pub raw: String,
+    /// The plugin's `diff` as native code.
+    pub native_diff: String,
     /// A peer, where it is installed.
     pub nmstatectl: Option<String>,
 }

@@ -47,32 +47,32 @@ fn start(programs: &Programs, directory: &Path) -> Case {
 fn full(programs: &Programs, directory: &Path, interfaces: u32, routes: u32) -> Case {
     let rounds = 7;
     let mut contenders = vec![
-        Contender {
-            name: "raw",
-            commands: vec![vec![programs.raw.clone(), "dump".into()]],
+        Contender::new(
+            "raw",
+            vec![vec![programs.raw.clone(), "dump".into()]],
             rounds,
-        },
-        Contender {
-            name: "op-dbus",
-            commands: vec![op_dbus(programs, directory, "query --json")],
+        ),
+        Contender::new(
+            "op-dbus",
+            vec![op_dbus(programs, directory, "query --json")],
             rounds,
-        },
-        Contender {
-            name: "ip",
-            commands: vec![words("ip -j -d address"), words("ip -j route")],
+        ),
+        Contender::new(
+            "ip",
+            vec![words("ip -j -d address"), words("ip -j route")],
             rounds,
-        },
+        ),
     ];
     if let Some(nmstatectl) = &programs.nmstatectl {
-        contenders.push(Contender {
-            name: "nmstatectl",
-            commands: vec![words(&format!("{nmstatectl} show -k"))],
-            rounds: if interfaces > 1000 || routes > 10_000 {
+        contenders.push(Contender::new(
+            "nmstatectl",
+            vec![words(&format!("{nmstatectl} show -k"))],
+            if interfaces > 1000 || routes > 10_000 {
                 2
             } else {
                 5
             },
-        });
+        ));
     }
     let and_routes = if routes > 0 {
         format!(", {routes} routes")

@@ -159,11 +159,7 @@ mod tests {
 
     /// What becomes of a goal if op-dbus takes `ours` and a peer takes 100.
     fn reached(ours: f64, goal: &Goal) -> Option<bool> {
-        let contender = |name| Contender {
-            name,
-            commands: Vec::new(),
-            rounds: 1,
-        };
+        let contender = |name| Contender::new(name, Vec::new(), 1);
         let case = Case {
             name: String::new(),
             scenario: Scenario::Empty,

@@ -6,6 +6,7 @@ use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use super::Programs;
 use super::case::Measure;
@@ -105,14 +106,28 @@ impl Sampler {
     /// Runs programs one after the other; wall time and CPU add up, of the peaks the highest counts.
     /// The word `@` in an argument stands for the namespace's name, and `%` for a state directory
     /// that is empty at first.
-    pub fn run_all(&self, network: &Network, commands: &[Vec<String>]) -> Result<Sample> {
+    ///
+    /// With a `phase`, not the wall time counts but what the program says of that phase: a line on stderr like
+    /// `{"phase":"net diff","ms":1.5}`.
+    pub fn run_all(
+        &self,
+        network: &Network,
+        commands: &[Vec<String>],
+        phase: Option<&str>,
+    ) -> Result<Sample> {
         self.forget()?;
         let mut sum = Sample::default();
+        let mut told = String::new();
         for command in commands {
-            let (sample, _) = self.run(network, command, Stdio::null())?;
+            let (sample, words) = self.run(network, command, Stdio::null())?;
+            told.push_str(&words);
             sum.wall += sample.wall;
             sum.cpu += sample.cpu;
             sum.peak = sum.peak.max(sample.peak);
+        }
+        if let Some(phase) = phase {
+            sum.wall =
+                phase_in(&told, phase).with_context(|| format!("nobody tells of {phase:?}"))?;
         }
         Ok(sum)
     }
@@ -206,9 +221,20 @@ impl Sampler {
     }
 }
 
+/// Milliseconds of a phase, all lines of that name together.
+fn phase_in(words: &str, phase: &str) -> Option<f64> {
+    let lines = words
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let figures = lines
+        .filter(|line| line["phase"] == phase)
+        .filter_map(|line| line["ms"].as_f64());
+    figures.reduce(|sum, ms| sum + ms)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Sample;
+    use super::{Sample, phase_in};
 
     fn walls(walls: &[f64]) -> Vec<Sample> {
         walls
@@ -231,5 +257,12 @@ mod tests {
     #[test]
     fn the_median_of_an_even_number_of_runs_lies_between_the_middle_two() {
         assert_eq!(Sample::median(&walls(&[4.0, 1.0, 2.0, 3.0])).wall, 2.5);
+    }
+
+    #[test]
+    fn a_phase_that_is_told_of_twice_adds_up() {
+        let words = "warning: x\n{\"phase\":\"a\",\"ms\":1.5}\n{\"phase\":\"b\",\"ms\":9}\n{\"phase\":\"a\",\"ms\":2}\n";
+        assert_eq!(phase_in(words, "a"), Some(3.5));
+        assert_eq!(phase_in(words, "c"), None);
     }
 }
