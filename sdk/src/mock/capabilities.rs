@@ -89,46 +89,49 @@ pub mod log {
 pub mod ovsdb {
     use super::unavailable;
     use crate::Failure;
-    use crate::mock::{Call, Host};
+    use crate::mock::{Call, Host, Ovsdb};
 
-    const SERVER: &str = "the OVSDB server";
+    fn on_server<T>(
+        host: &Host,
+        work: impl FnOnce(&mut Ovsdb) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut ovsdb = host.inner.ovsdb.borrow_mut();
+        work(
+            ovsdb
+                .as_mut()
+                .ok_or_else(|| unavailable("the OVSDB server"))?,
+        )
+    }
 
     /// The names of the databases that the plugin may see.
     pub fn databases() -> Result<Vec<String>, Failure> {
         let host = Host::current();
         host.note(Call::Databases)?;
-        let names = host.inner.responders.borrow().databases.clone();
-        (!names.is_empty())
-            .then_some(names)
-            .ok_or_else(|| unavailable(SERVER))
+        on_server(&host, |ovsdb| Ok(ovsdb.databases()))
     }
 
     /// The schema of a database.
     pub fn schema(database: &str) -> Result<String, Failure> {
         let host = Host::current();
         host.note(Call::Schema(database.to_owned()))?;
-        let answer = &mut host.inner.responders.borrow_mut().schema;
-        answer.as_mut().ok_or_else(|| unavailable(SERVER))?(database.to_owned())
+        on_server(&host, |ovsdb| ovsdb.schema(database))
     }
 
     /// Runs operations and returns the array of their results.
     pub fn transact(database: &str, operations: &str) -> Result<String, Failure> {
         let host = Host::current();
-        let (database, operations) = (database.to_owned(), operations.to_owned());
         host.note(Call::Transact {
-            database: database.clone(),
-            operations: operations.clone(),
+            database: database.to_owned(),
+            operations: operations.to_owned(),
         })?;
-        let answer = &mut host.inner.responders.borrow_mut().transact;
-        answer.as_mut().ok_or_else(|| unavailable(SERVER))?((database, operations))
+        on_server(&host, |ovsdb| ovsdb.transact(database, operations))
     }
 
     /// Waits until ovs-vswitchd has carried out what was committed.
     pub fn settle(database: &str) -> Result<(), Failure> {
         let host = Host::current();
         host.note(Call::Settle(database.to_owned()))?;
-        let answer = &host.inner.responders.borrow().transact;
-        answer.as_ref().map(drop).ok_or_else(|| unavailable(SERVER))
+        on_server(&host, |ovsdb| ovsdb.settle(database, &mut host.kernel()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Kernel, Subscription};
+use super::{Kernel, Ovsdb, Subscription};
 use crate::Failure;
 use crate::bindings::op_dbus::plugin::dbus::{MethodCall, Property, Reply, SignalMatch};
 use crate::bindings::op_dbus::plugin::log::Level;
@@ -60,6 +60,7 @@ type Responder<Question, Answer> = Box<dyn FnMut(Question) -> Result<Answer, Fai
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) kernel: RefCell<Kernel>,
+    pub(super) ovsdb: RefCell<Option<Ovsdb>>,
     pub(super) log: RefCell<Vec<LogLine>>,
     pub(super) progress: RefCell<Vec<Progress>>,
     pub(super) responders: RefCell<Responders>,
@@ -67,12 +68,9 @@ pub(super) struct Inner {
     injections: RefCell<Vec<Injection>>,
 }
 
-/// The closures that answer for OVSDB and D-Bus.
+/// The closures that answer for D-Bus.
 #[derive(Default)]
 pub(super) struct Responders {
-    pub(super) databases: Vec<String>,
-    pub(super) schema: Option<Responder<String, String>>,
-    pub(super) transact: Option<Responder<(String, String), String>>,
     pub(super) call: Option<Responder<MethodCall, Reply>>,
     pub(super) property: Option<Responder<Property, String>>,
     pub(super) owners: Option<Responder<String, bool>>,
@@ -189,31 +187,35 @@ impl Host {
         self.inner.injections.borrow_mut().clear();
     }
 
-    /// Answers `ovsdb.databases`, until now `unavailable`.
-    pub fn with_databases(&self, names: &[&str]) -> &Self {
-        let names = names.iter().map(ToString::to_string).collect();
-        self.inner.responders.borrow_mut().databases = names;
+    /// Starts Open vSwitch: an empty database and its daemon. Until then `ovsdb` answers `unavailable`.
+    pub fn with_ovs(&self) -> &Self {
+        *self.inner.ovsdb.borrow_mut() = Some(Ovsdb::new());
         self
     }
 
-    /// Answers `ovsdb.schema(database)`.
-    pub fn on_schema(
-        &self,
-        answer: impl FnMut(String) -> Result<String, Failure> + 'static,
-    ) -> &Self {
-        self.inner.responders.borrow_mut().schema = Some(Box::new(answer));
+    /// Stops Open vSwitch. What it made in the kernel stays.
+    pub fn without_ovs(&self) -> &Self {
+        *self.inner.ovsdb.borrow_mut() = None;
         self
     }
 
-    /// Answers `ovsdb.transact(database, operations)`; `ovsdb.settle` succeeds from then on.
-    pub fn on_transact(
-        &self,
-        mut answer: impl FnMut(String, String) -> Result<String, Failure> + 'static,
-    ) -> &Self {
-        self.inner.responders.borrow_mut().transact =
-            Some(Box::new(move |(database, operations)| {
-                answer(database, operations)
-            }));
+    /// Open vSwitch's database, to seed and to look at. Do not hold it across a call of a capability.
+    ///
+    /// # Panics
+    /// Before [`Host::with_ovs`].
+    pub fn ovs(&self) -> RefMut<'_, Ovsdb> {
+        RefMut::map(self.inner.ovsdb.borrow_mut(), |ovsdb| {
+            ovsdb.as_mut().expect("with_ovs starts it")
+        })
+    }
+
+    /// Lets ovs-vswitchd carry out what the database says, as it does soon after any change.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn settle(&self) -> &Self {
+        let settled = self.ovs().settle("Open_vSwitch", &mut self.kernel());
+        settled.expect("ovs-vswitchd runs");
         self
     }
 

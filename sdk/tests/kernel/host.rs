@@ -76,11 +76,11 @@ fn ovsdb_and_the_bus_are_unavailable_until_a_test_answers_for_them() {
             FailureCode::Unavailable
         );
     });
-    host.on_transact(|database, operations| Ok(format!("{database}:{operations}")));
+    host.with_ovs();
     host.on_has_owner(|name| Ok(name == "org.example"));
     host.enter(|| {
-        assert_eq!(ovsdb::transact("db", "[]").unwrap(), "db:[]");
-        ovsdb::settle("db").unwrap();
+        assert_eq!(ovsdb::transact("Open_vSwitch", "[]").unwrap(), "[]");
+        ovsdb::settle("Open_vSwitch").unwrap();
         assert!(dbus::has_owner("org.example").unwrap());
     });
 }

@@ -82,6 +82,7 @@ impl Kernel {
         }
         match &settings.controller {
             ControllerChange::Keep => {}
+            _ if self.is_switched(index) => return errno("EOPNOTSUPP"),
             ControllerChange::Detach => self.detach(index),
             ControllerChange::Attach(controller) => self.attach(index, controller)?,
         }

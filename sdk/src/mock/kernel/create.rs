@@ -2,7 +2,7 @@
 
 use super::device::{Device, word};
 use super::errno::{Result, errno, refuse};
-use super::{Kernel, kinds};
+use super::{Kernel, kinds, switch};
 use crate::netlink::{Kind, LinkSpec, Veth};
 
 /// dev_valid_name (net/core/dev.c); a `%` would make the kernel choose a number.
@@ -159,7 +159,10 @@ impl Kernel {
     pub(super) fn delete_link(&mut self, name: &str) -> Result {
         let index = self.find(name)?;
         // Only what has a kind has `dellink`.
-        if word(&self.device(index).link.kind).is_none() {
+        if matches!(
+            word(&self.device(index).link.kind),
+            None | Some(switch::KIND)
+        ) {
             return errno("EOPNOTSUPP");
         }
         self.remove_device(index);

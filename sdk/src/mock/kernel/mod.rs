@@ -19,6 +19,7 @@ mod rules;
 mod seed;
 mod select;
 mod state;
+mod switch;
 mod vlans;
 
 use std::collections::BTreeMap;

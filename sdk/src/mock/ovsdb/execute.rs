@@ -1,0 +1,341 @@
+//! The operations of RFC 7047 section 5.2.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::database::{Database, Row};
+use super::error::{Error, Result, syntax};
+use super::schema::{Column, Schema, Table};
+use super::value::{Atom, Datum, arithmetic};
+
+/// One transaction while it runs.
+pub struct Transaction<'a> {
+    schema: &'a Schema,
+    database: &'a mut Database,
+    /// UUIDs of rows that are inserted by name.
+    names: BTreeMap<String, String>,
+    next_uuid: &'a mut u64,
+}
+
+/// Runs all operations; the database is changed only where all of them succeed.
+///
+/// # Errors
+/// The first operation that failed, by its number, or `None` where the commit did.
+pub fn run(
+    schema: &Schema,
+    database: &mut Database,
+    next_uuid: &mut u64,
+    operations: &[Value],
+) -> std::result::Result<Vec<Value>, (Option<usize>, Error)> {
+    let mut work = database.clone();
+    let mut transaction = Transaction {
+        schema,
+        database: &mut work,
+        names: BTreeMap::new(),
+        next_uuid,
+    };
+    for operation in operations {
+        if let (Some("insert"), Some(name)) =
+            (operation["op"].as_str(), operation["uuid-name"].as_str())
+        {
+            let uuid = transaction.new_uuid();
+            transaction.names.insert(name.to_owned(), uuid);
+        }
+    }
+    let mut results = Vec::new();
+    for (at, operation) in operations.iter().enumerate() {
+        let result = transaction.operation(operation);
+        results.push(result.map_err(|error| (Some(at), error))?);
+    }
+    work.commit(schema).map_err(|error| (None, error))?;
+    *database = work;
+    Ok(results)
+}
+
+impl Transaction<'_> {
+    fn new_uuid(&mut self) -> String {
+        *self.next_uuid += 1;
+        format!("00000000-0000-4000-8000-{:012x}", self.next_uuid)
+    }
+
+    fn operation(&mut self, operation: &Value) -> Result<Value> {
+        match operation["op"].as_str().unwrap_or_default() {
+            "insert" => self.insert(operation),
+            "select" => self.select(operation),
+            "update" => self.update(operation),
+            "mutate" => self.mutate(operation),
+            "delete" => {
+                let (name, rows) = self.chosen(operation)?;
+                let table = self.database.tables.get_mut(&name);
+                let table = table.expect("chosen looked it up");
+                rows.iter().for_each(|uuid| {
+                    table.remove(uuid);
+                });
+                Ok(json!({"count": rows.len()}))
+            }
+            "wait" => self.wait(operation),
+            "commit" | "comment" => Ok(json!({})),
+            "abort" => Err(Error::new("aborted", "aborted by request")),
+            "assert" => Err(Error::new("not owner", "the lock is not held")),
+            other => Err(syntax(format!("no operation named {other}"))),
+        }
+    }
+
+    fn table(&self, operation: &Value) -> Result<(String, &Table)> {
+        let name = operation["table"].as_str().unwrap_or_default();
+        match self.schema.get(name) {
+            Some(table) => Ok((name.to_owned(), table)),
+            None => Err(syntax(format!("No table named {name}."))),
+        }
+    }
+
+    /// The columns that a row object gives. `immutable`: whether fixed columns may be among them.
+    fn row(&self, table: &Table, row: &Value, immutable: bool) -> Result<Row> {
+        let mut given = Row::new();
+        for (name, value) in row.as_object().into_iter().flatten() {
+            let column = column(table, name)?;
+            if !immutable && !column.mutable {
+                return Err(Error::new(
+                    "constraint violation",
+                    format!("Cannot update immutable column {name}."),
+                ));
+            }
+            let datum = Datum::parse(value, &column.of, &self.names)?;
+            given.insert(name.clone(), datum);
+        }
+        Ok(given)
+    }
+
+    fn insert(&mut self, operation: &Value) -> Result<Value> {
+        let (name, table) = self.table(operation)?;
+        let mut row: Row = table
+            .columns
+            .iter()
+            .map(|(name, column)| (name.clone(), Datum::default_of(&column.of)))
+            .collect();
+        row.extend(self.row(table, &operation["row"], true)?);
+        let uuid = match operation["uuid-name"].as_str() {
+            Some(name) => self.names[name].clone(),
+            None => self.new_uuid(),
+        };
+        let rows = self.database.tables.get_mut(&name);
+        rows.expect("table looked it up").insert(uuid.clone(), row);
+        Ok(json!({"uuid": ["uuid", uuid]}))
+    }
+
+    /// The rows that the conditions match (RFC 7047 section 5.1, `<condition>`).
+    fn chosen(&self, operation: &Value) -> Result<(String, Vec<String>)> {
+        let (name, table) = self.table(operation)?;
+        let conditions = operation["where"].as_array();
+        let conditions = conditions.ok_or_else(|| syntax("`where` is missing"))?;
+        let mut chosen = Vec::new();
+        for (uuid, row) in self.database.rows(&name) {
+            let mut matches = true;
+            for condition in conditions {
+                matches &= self.holds(table, uuid, row, condition)?;
+            }
+            if matches {
+                chosen.push(uuid.clone());
+            }
+        }
+        Ok((name, chosen))
+    }
+
+    fn holds(&self, table: &Table, uuid: &str, row: &Row, condition: &Value) -> Result<bool> {
+        let name = condition[0].as_str().unwrap_or_default();
+        let function = condition[1].as_str().unwrap_or_default();
+        if name == "_uuid" {
+            let wanted = condition[2][1].as_str().unwrap_or_default();
+            let wanted = match condition[2][0].as_str() {
+                Some("named-uuid") => self.names.get(wanted).map_or("", String::as_str),
+                _ => wanted,
+            };
+            return match function {
+                "==" | "includes" => Ok(uuid == wanted),
+                "!=" | "excludes" => Ok(uuid != wanted),
+                _ => Err(syntax(format!("no function {function} on _uuid"))),
+            };
+        }
+        let of = &column(table, name)?.of;
+        let wanted = Datum::parse_loosely(&condition[2], of, &self.names)?;
+        let have = &row[name];
+        let contains = |(key, value): (&Atom, &Option<Atom>)| have.0.get(key) == Some(value);
+        let order = have.number().zip(wanted.number());
+        match (function, order) {
+            ("==", _) => Ok(*have == wanted),
+            ("!=", _) => Ok(*have != wanted),
+            ("includes", _) => Ok(wanted.0.iter().all(contains)),
+            ("excludes", _) => Ok(!wanted.0.iter().any(contains)),
+            ("<", Some((have, wanted))) => Ok(have < wanted),
+            ("<=", Some((have, wanted))) => Ok(have <= wanted),
+            (">", Some((have, wanted))) => Ok(have > wanted),
+            (">=", Some((have, wanted))) => Ok(have >= wanted),
+            ("<" | "<=" | ">" | ">=", None) => Ok(false),
+            _ => Err(syntax(format!("no function {function}"))),
+        }
+    }
+
+    fn select(&self, operation: &Value) -> Result<Value> {
+        let (name, chosen) = self.chosen(operation)?;
+        let table = &self.schema[&name];
+        let mut columns: Vec<&str> = Vec::new();
+        match operation["columns"].as_array() {
+            Some(list) => columns.extend(list.iter().filter_map(Value::as_str)),
+            None => {
+                columns.extend(table.columns.keys().map(String::as_str));
+                columns.push("_uuid");
+            }
+        }
+        let mut rows = Vec::new();
+        for uuid in &chosen {
+            let row = &self.database.tables[&name][uuid];
+            let mut shown = json!({});
+            for of in &columns {
+                shown[of] = match *of {
+                    "_uuid" => json!(["uuid", uuid]),
+                    of => row
+                        .get(of)
+                        .ok_or_else(|| unknown(of))?
+                        .to_json(&table.columns[of].of),
+                };
+            }
+            if !rows.contains(&shown) {
+                rows.push(shown);
+            }
+        }
+        Ok(json!({"rows": rows}))
+    }
+
+    fn update(&mut self, operation: &Value) -> Result<Value> {
+        let (name, chosen) = self.chosen(operation)?;
+        let given = self.row(&self.schema[&name], &operation["row"], false)?;
+        for uuid in &chosen {
+            let row = self.database.tables.get_mut(&name);
+            let row = row.and_then(|rows| rows.get_mut(uuid));
+            row.expect("chosen found it").extend(given.clone());
+        }
+        Ok(json!({"count": chosen.len()}))
+    }
+
+    fn mutate(&mut self, operation: &Value) -> Result<Value> {
+        let (name, chosen) = self.chosen(operation)?;
+        let mutations = operation["mutations"].as_array();
+        let mutations = mutations.ok_or_else(|| syntax("`mutations` is missing"))?;
+        for uuid in &chosen {
+            for mutation in mutations {
+                let of = mutation[0].as_str().unwrap_or_default();
+                let column = column(&self.schema[&name], of)?;
+                if !column.mutable {
+                    return Err(Error::new(
+                        "constraint violation",
+                        format!("Cannot mutate immutable column {of}."),
+                    ));
+                }
+                let mut datum = self.database.tables[&name][uuid][of].clone();
+                mutated(&mut datum, column, mutation, &self.names)?;
+                column.of.check_size(datum.0.len())?;
+                let row = self.database.tables.get_mut(&name);
+                let row = row.and_then(|rows| rows.get_mut(uuid));
+                row.expect("chosen found it").insert(of.to_owned(), datum);
+            }
+        }
+        Ok(json!({"count": chosen.len()}))
+    }
+
+    /// Waiting cannot help here: nobody else changes anything.
+    fn wait(&self, operation: &Value) -> Result<Value> {
+        let (name, chosen) = self.chosen(operation)?;
+        let table = &self.schema[&name];
+        let columns: Vec<&str> = match operation["columns"].as_array() {
+            Some(list) => list.iter().filter_map(Value::as_str).collect(),
+            None => table.columns.keys().map(String::as_str).collect(),
+        };
+        let project = |row: &Row| -> Result<Vec<Datum>> {
+            let one = |of: &&str| row.get(*of).cloned().ok_or_else(|| unknown(of));
+            columns.iter().map(one).collect()
+        };
+        let mut have: Vec<Vec<Datum>> = Vec::new();
+        for uuid in &chosen {
+            let shown = project(&self.database.tables[&name][uuid])?;
+            if !have.contains(&shown) {
+                have.push(shown);
+            }
+        }
+        let mut wanted: Vec<Vec<Datum>> = Vec::new();
+        for row in operation["rows"].as_array().into_iter().flatten() {
+            let mut whole: Row = table
+                .columns
+                .iter()
+                .map(|(name, column)| (name.clone(), Datum::default_of(&column.of)))
+                .collect();
+            whole.extend(self.row(table, row, true)?);
+            let shown = project(&whole)?;
+            if !wanted.contains(&shown) {
+                wanted.push(shown);
+            }
+        }
+        let same = have.len() == wanted.len() && have.iter().all(|row| wanted.contains(row));
+        match (operation["until"].as_str(), same) {
+            (Some("=="), true) | (Some("!="), false) => Ok(json!({})),
+            (Some("==" | "!="), _) => Err(Error::new(
+                "timed out",
+                format!("\"wait\" on table {name} timed out"),
+            )),
+            _ => Err(syntax("`until` is neither == nor !=")),
+        }
+    }
+}
+
+/// One mutation (RFC 7047 section 5.1, `<mutation>`).
+fn mutated(
+    datum: &mut Datum,
+    column: &Column,
+    mutation: &Value,
+    names: &BTreeMap<String, String>,
+) -> Result<()> {
+    let mutator = mutation[1].as_str().unwrap_or_default();
+    match mutator {
+        "insert" => {
+            let more = Datum::parse_loosely(&mutation[2], &column.of, names)?;
+            // What a map has under a key already stays.
+            for (key, value) in more.0 {
+                datum.0.entry(key).or_insert(value);
+            }
+        }
+        "delete" => {
+            let of = &column.of;
+            let is_keys = of.value.is_some() && mutation[2][0] != "map";
+            let mut keys_alone = of.clone();
+            keys_alone.value = None;
+            let of = if is_keys { &keys_alone } else { of };
+            let less = Datum::parse_loosely(&mutation[2], of, names)?;
+            datum.0.retain(|key, value| match less.0.get(key) {
+                Some(gone) => !(is_keys || gone == value),
+                None => true,
+            });
+        }
+        _ => {
+            let by = mutation[2]
+                .as_i64()
+                .ok_or_else(|| syntax("no number to reckon with"))?;
+            let mut sums = BTreeMap::new();
+            for key in datum.0.keys() {
+                let Atom::Integer(number) = key else {
+                    return Err(syntax(format!("{mutator} wants numbers")));
+                };
+                sums.insert(Atom::Integer(arithmetic(*number, mutator, by)?), None);
+            }
+            datum.0 = sums;
+        }
+    }
+    Ok(())
+}
+
+fn column<'a>(table: &'a Table, name: &str) -> Result<&'a Column> {
+    table.columns.get(name).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> Error {
+    syntax(format!("No column {name}."))
+}
