@@ -8,7 +8,8 @@
 //! - [`Plugin`] and [`export!`]: what a plugin is. [`Action`], [`Outcome`], [`Problem`], [`Mismatch`]: what it speaks of.
 //! - [`Batch`]: many requests to the kernel in one call, and an outcome for each step.
 //! - [`Pointer`]: the place of a problem or mismatch. [`Failure`]: why something failed.
-//! - [`mock`]: the simulated host, native only.
+//! - [`section`]: types that sections of several plugins share, and how their objects are declared.
+//! - [`mock`]: the simulated host; [`goldens`]: plans and validation as files. Native only.
 //!
 //! # A complete plugin
 //! It keeps the free-text description of links. Its crate has `crate-type = ["cdylib", "rlib"]`.
@@ -157,6 +158,8 @@ mod batch;
 pub mod dbus;
 mod export;
 mod failure;
+#[cfg(not(target_family = "wasm"))]
+pub mod goldens;
 pub mod log;
 #[cfg(not(target_family = "wasm"))]
 pub mod mock;
@@ -164,6 +167,7 @@ pub mod netlink;
 pub mod ovsdb;
 mod plugin;
 mod pointer;
+pub mod section;
 
 pub use batch::Batch;
 pub use bindings::exports::op_dbus::plugin::state::{

@@ -7,11 +7,11 @@ use op_dbus_plugin::{Action, Failure, FailureCode};
 
 use crate::kind;
 use crate::section::port::PortSettings;
-use crate::section::route::NextHop;
 use crate::section::vlans::{Entry, merged};
 use crate::section::{Address, Interface, LinkType, Neighbour, Route, State};
 use crate::step::{Object, OnLink, PortVlans};
-use crate::wire::Wire;
+use op_dbus_plugin::section::Wire;
+use op_dbus_plugin::section::route::NextHop;
 
 /// Made by the operator (rtnetlink(7), RTPROT_STATIC).
 const PROTOCOL_STATIC: u8 = 4;

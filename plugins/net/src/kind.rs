@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::section::kinds::Tun;
 use crate::section::{Interface, LinkType};
 use crate::step::{of_tree, tree};
-use crate::wire::Wire;
+use op_dbus_plugin::section::Wire;
 
 /// Puts the kernel's words on a link's kind into its type and settings.
 pub fn set(interface: &mut Interface, kind: nl::Kind) {

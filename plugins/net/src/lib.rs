@@ -8,7 +8,7 @@
 //! - [`order`] which step goes first; [`summary`] words for a person
 //! - [`compile`] from actions to netlink requests; [`apply`] carries them out
 //! - [`checkpoint`] noting what is and going back to it
-//! - [`kind`] the settings of a link's kind as a whole; [`wire`] the contract's types and the section's
+//! - [`kind`] the settings of a link's kind as a whole
 
 pub mod apply;
 pub mod checkpoint;
@@ -21,7 +21,6 @@ pub mod section;
 pub mod step;
 pub mod summary;
 pub mod validate;
-pub mod wire;
 
 use op_dbus_plugin::{
     Action, CheckpointData, Description, Failure, Features, Mismatch, Outcome, Plugin, Problem,

@@ -1,16 +1,9 @@
 //! The schema that the component carries is the one that its types have.
 
+use std::path::Path;
+
 #[test]
 fn the_schema_file_is_what_the_types_say() {
-    let schema = op_dbus_net::section::schema::schema();
-    let text = serde_json::to_string_pretty(&schema).expect("JSON can be written") + "\n";
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.json");
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(file, &text).expect("the schema file can be written");
-    }
-    let there = std::fs::read_to_string(file).expect("the schema file can be read");
-    assert!(
-        there == text,
-        "plugins/net/schema.json is stale: run the tests once with UPDATE_SCHEMA=1 in the environment"
-    );
+    op_dbus_plugin::goldens::schema(&op_dbus_net::section::schema::schema(), Path::new(file));
 }

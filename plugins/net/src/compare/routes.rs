@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::{Extent, Losses};
-use crate::section::route::{NextHop, RouteKey};
 use crate::section::{Interface, Ip, Method, Route, Section};
 use crate::step::{Object, Step, json};
 use crate::summary;
+use op_dbus_plugin::section::route::{NextHop, RouteKey};
 
 /// A route with its place: the links of its ways are written out.
 struct Placed {

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use op_dbus_plugin::{Failure, FailureCode, netlink as nl};
 
 use crate::section::ip::Addr;
-use crate::section::route::{MAIN_TABLE, NextHop};
 use crate::section::words::RouteType;
 use crate::section::{Address, Mac, Neighbour, Route};
-use crate::wire::Wire;
+use op_dbus_plugin::section::Wire;
+use op_dbus_plugin::section::route::{MAIN_TABLE, NextHop};
 
 fn ip(text: &str) -> Result<IpAddr, Failure> {
     text.parse().map_err(|_| {

@@ -6,7 +6,7 @@ use crate::kind;
 use crate::section::interface::Unknown;
 use crate::section::port::PortSettings;
 use crate::section::{Interface, Mac, State};
-use crate::wire::Wire;
+use op_dbus_plugin::section::Wire;
 
 /// A link in the section's words. Its ports are another link's business.
 pub fn interface(link: nl::Link) -> Interface {

@@ -8,9 +8,9 @@ use op_dbus_plugin::{Failure, FailureCode};
 use super::{Reading, whole};
 use crate::compare::{Doomed, Extent, Index, Wishes};
 use crate::kind;
-use crate::section::route::RouteKey;
 use crate::section::{Interface, LinkType, Method, Section, State};
-use crate::wire::Wire;
+use op_dbus_plugin::section::Wire;
+use op_dbus_plugin::section::route::RouteKey;
 
 /// Of which links what was read, to the last entry.
 #[derive(Debug, Default)]

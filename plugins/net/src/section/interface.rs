@@ -1,27 +1,16 @@
 //! An interface: what all links have in common, the settings of its kind, and its IP configuration.
 
+use op_dbus_plugin::keys;
+use op_dbus_plugin::section::Mac;
+pub use op_dbus_plugin::section::State;
 use serde::{Deserialize, Serialize};
 
 use super::ip::Ip;
 use super::kinds::{Bond, Bridge, Ipvlan, Macvlan, Tun, Veth, Vlan, Vrf, Wireguard};
 use super::port::{Port, PortSettings};
-use super::text::Mac;
 use super::tunnels::{Geneve, Tunnel, Vxlan};
 use super::vlans::Vlans;
 use super::words::AddressGeneration;
-
-/// Whether the interface is there and is up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// There, and up.
-    Up,
-    /// There, and down.
-    Down,
-    /// Not there.
-    Absent,
-}
 
 macro_rules! link_types {
     ($($variant:ident = $word:literal,)*) => {

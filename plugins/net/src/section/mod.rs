@@ -1,14 +1,10 @@
 //! The section `net` of a state file. One set of types serves the wish and what is: what can only be read is marked so, is absent from the
 //! schema and is refused by validation.
 
-#[macro_use]
-pub mod keys;
-
 pub mod interface;
 pub mod ip;
 pub mod kinds;
 pub mod port;
-pub mod route;
 pub mod rule;
 #[cfg(not(target_family = "wasm"))]
 pub mod schema;
@@ -17,14 +13,13 @@ pub mod tunnels;
 pub mod vlans;
 pub mod words;
 
-use serde::Serialize;
+use op_dbus_plugin::keys;
+pub use op_dbus_plugin::section::{Mac, Network, NextHop, Route};
 
 pub use interface::{Interface, LinkType, State};
 pub use ip::{Address, Ip, Method, Neighbour};
 pub use port::Port;
-pub use route::{NextHop, Route};
 pub use rule::Rule;
-pub use text::{Mac, Network};
 pub use vlans::Vlans;
 
 keys! {

@@ -1,5 +1,6 @@
 //! A port of a bridge, bond or VRF.
 
+use op_dbus_plugin::keys;
 use std::fmt;
 
 use op_dbus_plugin::netlink as nl;

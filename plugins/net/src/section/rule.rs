@@ -1,13 +1,14 @@
 //! Route rules, ip-rule(8).
 
+use op_dbus_plugin::keys;
 use op_dbus_plugin::netlink as nl;
 use serde::{Deserialize, Serialize};
 
 use super::interface::State;
-use super::route::MAIN_TABLE;
-use super::text::Network;
 use super::words::Family;
-use crate::wire::Wire;
+use op_dbus_plugin::section::Network;
+use op_dbus_plugin::section::Wire;
+use op_dbus_plugin::section::route::MAIN_TABLE;
 
 keys! {
     /// A range of numbers.

@@ -1,10 +1,9 @@
 //! Settings of tunnels.
 
 use op_dbus_plugin::netlink as nl;
-use serde::Serialize;
+use op_dbus_plugin::settings;
 
 use super::text::EndPoint;
-use crate::wire::Wire;
 
 settings! {
     /// A VXLAN tunnel end point (RFC 7348).

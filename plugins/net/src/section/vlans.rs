@@ -1,5 +1,6 @@
 //! The VLANs of a bridge's port, in the words of switches: access, trunk, native.
 
+use op_dbus_plugin::keys;
 use std::fmt;
 
 use serde::de::{Deserializer, Error, Visitor};

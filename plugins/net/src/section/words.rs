@@ -1,9 +1,9 @@
 //! Enumerations, by the words that iproute2 and the kernel's documentation use.
 
 use op_dbus_plugin::netlink as nl;
-use serde::{Deserialize, Serialize};
+use op_dbus_plugin::words;
 
-use crate::wire::Wire;
+pub use op_dbus_plugin::section::RouteType;
 
 words! {
     /// The tag of a VLAN: a customer's (C-tag) or a service provider's (S-tag).
@@ -85,20 +85,6 @@ words! {
         None = "none",
         StablePrivacy = "stable-privacy",
         Random = "random",
-    }
-}
-words! {
-    /// What becomes of a packet that a route matches.
-    pub enum RouteType = nl::RouteType {
-        Unicast = "unicast",
-        Blackhole = "blackhole",
-        Unreachable = "unreachable",
-        Prohibit = "prohibit",
-        Throw = "throw",
-        Local = "local",
-        Broadcast = "broadcast",
-        Multicast = "multicast",
-        Anycast = "anycast",
     }
 }
 words! {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use super::Problems;
 use super::ip::{is_reachable, networks};
-use crate::section::route::RouteKey;
 use crate::section::words::RouteType;
 use crate::section::{Interface, Ip, Network, Route, Section};
+use op_dbus_plugin::section::route::RouteKey;
 
 /// Checks all routes.
 pub fn check(desired: &Section, problems: &mut Problems) {

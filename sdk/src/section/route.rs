@@ -2,12 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
-
-use super::interface::State;
-use super::ip::Addr;
-use super::text::Network;
-use super::words::RouteType;
+use super::{Addr, Network, RouteType, State};
 
 /// The routing table that is meant where none is named.
 pub const MAIN_TABLE: u32 = 254;

@@ -96,13 +96,14 @@ impl<T> Slot<Option<T>> {
 }
 
 /// Declares an object of the section. Keys in the first block are required, those under `optional` become `Option`s.
+#[macro_export]
 macro_rules! keys {
     (
         $(#[$meta:meta])* pub struct $name:ident { $($(#[$rmeta:meta])* $rfield:ident: $rtype:ty,)* }
         optional { $($(#[$ometa:meta])* $ofield:ident: $otype:ty,)* }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
         #[serde(deny_unknown_fields)]
         #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
         pub struct $name {
@@ -123,9 +124,9 @@ macro_rules! keys {
 
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         #[allow(unused_imports)]
-                        use crate::section::keys::Read as _;
+                        use $crate::section::keys::Read as _;
                         const REQUIRED: &[&str] = &[$(stringify!($rfield)),*];
-                        let mut keys = crate::section::keys::Keys::new(
+                        let mut keys = $crate::section::keys::Keys::new(
                             &[$(stringify!($rfield),)* $(stringify!($ofield),)*]
                         );
                         let mut object = $name::default();
@@ -136,7 +137,7 @@ macro_rules! keys {
                                 continue;
                             })*
                             $(if at.next() == Some(place) {
-                                let slot = crate::section::keys::Slot::<$otype>(std::marker::PhantomData);
+                                let slot = $crate::section::keys::Slot::<$otype>(std::marker::PhantomData);
                                 object.$ofield = slot.read(&mut map)?;
                                 continue;
                             })*
@@ -153,40 +154,42 @@ macro_rules! keys {
 }
 
 /// Declares the settings of a kind of link and their translation to and from the contract's record with the same fields.
+#[macro_export]
 macro_rules! settings {
     (
         $(#[$meta:meta])* pub struct $name:ident = $wire:path { $($(#[$ometa:meta])* $ofield:ident: $otype:ty,)* }
     ) => {
-        keys! {
+        $crate::keys! {
             $(#[$meta])* pub struct $name {}
             optional { $($(#[$ometa])* $ofield: $otype,)* }
         }
 
-        impl Wire<$wire> for $name {
+        impl $crate::section::Wire<$wire> for $name {
             fn to_wire(&self) -> $wire {
-                $wire { $($ofield: self.$ofield.to_wire(),)* }
+                $wire { $($ofield: $crate::section::Wire::to_wire(&self.$ofield),)* }
             }
 
             fn of_wire(wire: $wire) -> Self {
-                Self { $($ofield: Wire::of_wire(wire.$ofield),)* }
+                Self { $($ofield: $crate::section::Wire::of_wire(wire.$ofield),)* }
             }
         }
     };
 }
 
 /// Declares an enumeration by the words that a state file and the kernel use, and its translation to and from the contract's.
+#[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident = $wire:path { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
         #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
         #[allow(missing_docs, reason = "a word says what it means")]
         pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant,)* }
 
         // Derived code would also read the form `{"word": null}`: much code in a component, and no use.
-        impl<'de> Deserialize<'de> for $name {
+        impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = String::deserialize(deserializer)?;
+                let word = <String as serde::Deserialize>::deserialize(deserializer)?;
                 match word.as_str() {
                     $($word => Ok(Self::$variant),)*
                     _ => Err(serde::de::Error::unknown_variant(&word, &[$($word),*])),
@@ -194,7 +197,7 @@ macro_rules! words {
             }
         }
 
-        impl Wire<$wire> for $name {
+        impl $crate::section::Wire<$wire> for $name {
             fn to_wire(&self) -> $wire {
                 match self { $(Self::$variant => <$wire>::$variant,)* }
             }
