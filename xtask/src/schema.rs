@@ -12,7 +12,11 @@ const ACCEPT: &str = "UPDATE_SCHEMA";
 pub fn run() -> Result<()> {
     ensure(&[Prerequisite::WasmTarget])?;
     // The plugins first: the host embeds what they say of themselves.
-    for (package, targets) in [("op-dbus-net", "--tests"), ("op-dbus", "--lib")] {
+    for (package, targets) in [
+        ("op-dbus-net", "--tests"),
+        ("op-dbus-networkmanager", "--tests"),
+        ("op-dbus", "--lib"),
+    ] {
         let mut tests = cargo();
         tests.args([
             "test",

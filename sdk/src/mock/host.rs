@@ -4,7 +4,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Kernel, Ovsdb, Subscription};
+use super::{Kernel, NetworkManager, Ovsdb, Subscription};
 use crate::Failure;
 use crate::bindings::op_dbus::plugin::dbus::{MethodCall, Property, Reply, SignalMatch};
 use crate::bindings::op_dbus::plugin::log::Level;
@@ -61,6 +61,7 @@ type Responder<Question, Answer> = Box<dyn FnMut(Question) -> Result<Answer, Fai
 pub(super) struct Inner {
     pub(super) kernel: RefCell<Kernel>,
     pub(super) ovsdb: RefCell<Option<Ovsdb>>,
+    pub(super) network_manager: RefCell<Option<NetworkManager>>,
     pub(super) log: RefCell<Vec<LogLine>>,
     pub(super) progress: RefCell<Vec<Progress>>,
     pub(super) responders: RefCell<Responders>,
@@ -217,6 +218,22 @@ impl Host {
         let settled = self.ovs().settle("Open_vSwitch", &mut self.kernel());
         settled.expect("ovs-vswitchd runs");
         self
+    }
+
+    /// Starts a NetworkManager on the bus. Until then, and where a test answers for itself, there is none.
+    pub fn with_network_manager(&self) -> &Self {
+        *self.inner.network_manager.borrow_mut() = Some(NetworkManager::new());
+        self
+    }
+
+    /// NetworkManager, to seed and to look at. Do not hold it across a call of a capability.
+    ///
+    /// # Panics
+    /// Before [`Host::with_network_manager`].
+    pub fn network_manager(&self) -> RefMut<'_, NetworkManager> {
+        RefMut::map(self.inner.network_manager.borrow_mut(), |it| {
+            it.as_mut().expect("with_network_manager starts it")
+        })
     }
 
     /// Answers `dbus.call`, and each item of `dbus.call-all`.

@@ -1,0 +1,16 @@
+//! The section's JSON Schema, from its types. The component does not make it: it carries the finished file.
+
+use serde_json::Value;
+
+use super::Section;
+
+/// Keys whose `null` means something: no gateway, no controller.
+const NULLABLE: &[&str] = &["controller", "gateway"];
+
+/// The schema (draft 2020-12), closed to unknown keys.
+pub fn schema() -> Value {
+    op_dbus_plugin::section::schema::of::<Section>(
+        "op-dbus: the section `networkmanager`",
+        NULLABLE,
+    )
+}

@@ -1,0 +1,112 @@
+//! Checkpoints: which profile was active on which device.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Answer, NetworkManager, number, path, refused, variants};
+
+/// A checkpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint {
+    /// The uuid of the profile that was active, by device.
+    devices: BTreeMap<u32, Option<String>>,
+    created: i64,
+    timeout: u64,
+}
+
+impl Checkpoint {
+    pub(super) fn properties(&self) -> Value {
+        let devices: Value = self
+            .devices
+            .keys()
+            .map(|at| Value::from(path("Devices", *at)))
+            .collect();
+        variants([
+            ("Devices", "ao", devices),
+            ("Created", "x", self.created.into()),
+            ("RollbackTimeout", "u", self.timeout.into()),
+        ])
+    }
+}
+
+impl NetworkManager {
+    pub(super) fn create_checkpoint(&mut self, devices: &Value, timeout: &Value) -> Answer {
+        let mut noted = BTreeMap::new();
+        for device in devices.as_array().into_iter().flatten() {
+            let at = number("Devices", device.as_str().unwrap_or_default())?;
+            let active = self
+                .devices
+                .get(&at)
+                .and_then(|it| self.active.get(&it.active?));
+            let profile = active.and_then(|it| self.profiles.get(&it.profile));
+            noted.insert(at, profile.map(|it| it.text("connection", "uuid")));
+        }
+        let at = self.fresh();
+        let checkpoint = Checkpoint {
+            devices: noted,
+            created: self.clock,
+            timeout: timeout.as_u64().unwrap_or(0),
+        };
+        self.checkpoints.insert(at, checkpoint);
+        Ok(path("Checkpoint", at).into())
+    }
+
+    fn take_checkpoint(&mut self, of: &str) -> Result<Checkpoint, crate::Failure> {
+        let found = self.checkpoints.remove(&number("Checkpoint", of)?);
+        found.ok_or_else(|| {
+            refused(
+                "org.freedesktop.NetworkManager.InvalidArguments",
+                "no such checkpoint",
+            )
+        })
+    }
+
+    /// Each device gets back its profile, where that is still there; the answer says of each how that went (NMRollbackResult).
+    pub(super) fn roll_back(&mut self, of: &str) -> Answer {
+        let checkpoint = self.take_checkpoint(of)?;
+        let mut results = json!({});
+        for (at, was) in checkpoint.devices {
+            let device = path("Devices", at);
+            let is = self.devices.get(&at).map(|it| it.active);
+            let profile = self
+                .profiles
+                .iter()
+                .find(|(_, it)| Some(it.text("connection", "uuid")) == was);
+            let profile = profile.map(|(number, _)| *number);
+            results[&device] = match (is, profile) {
+                (None, _) => 1,
+                (Some(Some(active)), Some(profile)) if self.active[&active].profile == profile => 0,
+                (Some(_), Some(profile)) => {
+                    self.activate(&path("Settings", profile), &device)?;
+                    0
+                }
+                (Some(Some(active)), None) if was.is_none() => {
+                    self.end(active, 3);
+                    0
+                }
+                (Some(None), None) if was.is_none() => 0,
+                _ => 3,
+            }
+            .into();
+        }
+        Ok(results)
+    }
+
+    pub(super) fn destroy_checkpoint(&mut self, of: &str) -> Answer {
+        self.take_checkpoint(of).map(|_| Value::Null)
+    }
+
+    pub(super) fn adjust_checkpoint(&mut self, of: &str, timeout: &Value) -> Answer {
+        match self.checkpoints.get_mut(&number("Checkpoint", of)?) {
+            Some(checkpoint) => checkpoint.timeout = timeout.as_u64().unwrap_or(0),
+            None => {
+                return Err(refused(
+                    "org.freedesktop.NetworkManager.InvalidArguments",
+                    "no such checkpoint",
+                ));
+            }
+        }
+        Ok(Value::Null)
+    }
+}
