@@ -11,6 +11,7 @@ use crate::bus::{self, Properties};
 use crate::job::Activation;
 use crate::names;
 use crate::system::System;
+use crate::value::text;
 
 /// How long one waits for a signal before the state is read anew, in milliseconds: a signal that never comes (NetworkManager died) is
 /// noticed so.
@@ -120,13 +121,12 @@ impl Run {
         let profile = stored
             .or(request.path.clone())
             .ok_or_else(|| Failure::not_found("somebody has removed the profile meanwhile"))?;
-        let wanted = match &request.device {
-            Some(interface) => match self.system.device(interface) {
-                Some((path, _)) => path.to_owned(),
-                None => bus::NOTHING.to_owned(),
-            },
-            None => bus::NOTHING.to_owned(),
-        };
+        // Without a device, NetworkManager passes over those that it does not manage yet, although the profile is for one of them.
+        let stored = self.system.profile(&request.uuid);
+        let named = stored.and_then(|it| text(&it.settings, "connection", "interface-name"));
+        let interface = request.device.as_deref().or(named);
+        let wanted = interface.and_then(|it| self.system.device(it));
+        let wanted = wanted.map_or(bus::NOTHING, |(path, _)| path).to_owned();
         let activate = |device: &str| {
             let arguments = json!([profile, device, bus::NOTHING]);
             Some(bus::manager("ActivateConnection", "ooo", arguments))

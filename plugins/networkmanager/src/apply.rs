@@ -1,6 +1,6 @@
 //! Carrying out actions: devices, removals, profiles in one batch, then what is to be active.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use op_dbus_plugin::dbus::MethodCall;
 use op_dbus_plugin::{Action, Failure, FailureCode, Operation, Outcome};
@@ -14,7 +14,7 @@ use crate::job::{Activation, DeviceJob, Job, ProfileJob};
 use crate::show::lasting;
 use crate::system::System;
 use crate::table::Table;
-use crate::value::{Profile, Variant, holds_secret};
+use crate::value::{Profile, Variant, holds_secret, text};
 
 /// AddConnection2: saved to disk (NM_SETTINGS_ADD_CONNECTION2_FLAG_TO_DISK).
 pub const TO_DISK: u32 = 1;
@@ -35,14 +35,12 @@ pub fn apply(actions: Vec<Action>) -> Result<Vec<Outcome>, Failure> {
         jobs.any(|job| job.uuid == uuid && names_secret(&job.wants))
     };
     system.read_secrets(&table, |stored| rewritten(stored.uuid()))?;
-    let deadman = DeadMan::arm(&system);
+    let deadman = DeadMan::arm(&concerned(&jobs, &system));
     let mut failed: Vec<Option<Failure>> = vec![None; actions.len()];
     devices(&jobs, &system, &mut failed);
     let made = profiles(&jobs, &system, &mut failed);
     activations(&jobs, &made, &mut failed);
-    if failed.iter().all(Option::is_none) {
-        deadman.disarm();
-    }
+    deadman.disarm();
     let outcome = |(action, failed): (Action, Option<Failure>)| Outcome {
         failed: failed.map(|failure| failure.context(&action.target)),
         target: action.target,
@@ -56,6 +54,45 @@ fn job(action: &Action) -> Result<(Operation, Job), Failure> {
     let text = text
         .ok_or_else(|| Failure::invalid(format!("{}: nothing says what to do", action.target)))?;
     Ok((action.operation, serde_json::from_str(text)?))
+}
+
+/// The devices that the jobs concern: those that their profiles are for or are active on, and those that they name.
+fn concerned<'a>(jobs: &[(Operation, Job)], system: &'a System) -> Vec<&'a str> {
+    let mut devices = BTreeSet::new();
+    for (_, job) in jobs {
+        let job = match job {
+            Job::Device(job) => {
+                devices.extend(system.device(&job.interface).map(|(path, _)| path));
+                continue;
+            }
+            Job::Profile(job) => job,
+        };
+        let wanted = match job
+            .wants
+            .get("connection")
+            .and_then(|it| it.get("interface-name"))
+        {
+            Some(Want::Value(value)) => value.as_text(),
+            _ => None,
+        };
+        let stored = system.profile(&job.uuid);
+        let is = stored.and_then(|it| text(&it.settings, "connection", "interface-name"));
+        for interface in [wanted, is].into_iter().flatten() {
+            devices.extend(system.device(interface).map(|(path, _)| path));
+        }
+        let active = system
+            .active_of(&job.uuid)
+            .map(|(_, it)| it.texts("Devices"));
+        for path in active.into_iter().flatten() {
+            devices.extend(
+                system
+                    .devices
+                    .get_key_value(&path)
+                    .map(|(path, _)| path.as_str()),
+            );
+        }
+    }
+    devices.into_iter().collect()
 }
 
 fn names_secret(wants: &Wants) -> bool {

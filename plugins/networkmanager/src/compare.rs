@@ -110,7 +110,14 @@ fn removal(wish: &Wish) -> Result<Option<Step>, Failure> {
         activation: Activation::Keep,
         port: false,
     });
-    let is_state = wish.place.ends_with("/state") || !wish.place.contains("ports");
+    // Its own entry says so, or a list of ports leaves it out, or its controller goes.
+    let is_own = wish.place.matches('/').count() == 2;
+    let path = if is_own {
+        format!("{}/state", wish.place)
+    } else {
+        wish.place.clone()
+    };
+    let is_listed = !path.ends_with("/state");
     Ok(Some(Step {
         action: Action {
             operation: Operation::Delete,
@@ -121,12 +128,8 @@ fn removal(wish: &Wish) -> Result<Option<Step>, Failure> {
             disruptive: true,
         },
         differences: vec![Mismatch {
-            path: if wish.place.matches('/').count() == 2 {
-                format!("{}/state", wish.place)
-            } else {
-                wish.place.clone()
-            },
-            want: if is_state { "\"absent\"" } else { "null" }.to_owned(),
+            path,
+            want: if is_listed { "null" } else { "\"absent\"" }.to_owned(),
             have: Some(serde_json::to_string(have.name())?),
         }],
     }))

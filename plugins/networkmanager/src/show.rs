@@ -14,13 +14,16 @@ use crate::section::{Connection, Eap, Ip, Method, Security};
 use crate::table::Table;
 use crate::value::{Profile, Variant, property, text};
 
-/// What NetworkManager writes by itself, or says twice: the old forms of addresses, routes and name servers.
+/// What NetworkManager writes by itself, or says twice: the old forms of addresses, routes, name servers and names.
 fn is_passing(profile: &Profile, setting: &str, key: &str) -> bool {
     match (setting, key) {
         ("connection", "timestamp") | ("802-11-wireless", "seen-bssids") => true,
         ("ipv4" | "ipv6", "addresses") => property(profile, setting, "address-data").is_some(),
         ("ipv4" | "ipv6", "routes") => property(profile, setting, "route-data").is_some(),
         ("ipv4" | "ipv6", "dns") => property(profile, setting, "dns-data").is_some(),
+        ("ipv4" | "ipv6" | "connection", _) => false,
+        ("802-11-wireless", "security") | (_, "interface-name") => true,
+        (_, "cloned-mac-address") => property(profile, setting, "assigned-mac-address").is_some(),
         _ => false,
     }
 }

@@ -248,13 +248,30 @@ fn a_change_that_the_device_can_take_does_not_take_it_down() {
         apply(&connections(
             json!([{"id": "wired", "ipv4": {"dns": ["192.0.2.54"]}}]),
         ));
-        assert_eq!(changes(&host), ["Update2", "Reapply"]);
+        assert_eq!(
+            changes(&host),
+            [
+                "CheckpointCreate",
+                "Update2",
+                "Reapply",
+                "CheckpointDestroy"
+            ]
+        );
         host.network_manager().refuse_reapply("ipv4");
         host.forget_calls();
         apply(&connections(
             json!([{"id": "wired", "ipv4": {"dns": ["192.0.2.55"]}}]),
         ));
-        assert_eq!(changes(&host), ["Update2", "Reapply", "ActivateConnection"]);
+        assert_eq!(
+            changes(&host),
+            [
+                "CheckpointCreate",
+                "Update2",
+                "Reapply",
+                "ActivateConnection",
+                "CheckpointDestroy"
+            ]
+        );
     });
 }
 
@@ -301,5 +318,29 @@ fn five_hundred_profiles_cost_a_few_round_trips() {
         let everything = NetworkManager::query(None).unwrap();
         assert_eq!(everything.connections().len(), 500);
         assert_eq!(everything.connections()[7].autoconnect, Some(false));
+    });
+}
+
+#[test]
+fn an_apply_that_is_cut_short_leaves_network_managers_checkpoint_armed_until_it_is_undone() {
+    let host = host();
+    host.enter(|| {
+        apply(&states()[1]);
+        let before = picture();
+        let checkpoint = NetworkManager::checkpoint(Some(&states()[2])).unwrap();
+        // As if the process had ended before the plugin could tidy up.
+        host.fail_when(|call| match call {
+            Call::MethodCall(call) if call.member == "CheckpointDestroy" => {
+                Some(Failure::new(FailureCode::Timeout, "gone"))
+            }
+            _ => None,
+        });
+        apply(&states()[2]);
+        assert_eq!(host.network_manager().armed(), [611]);
+        host.stop_failing();
+        NetworkManager::rollback(checkpoint).unwrap();
+        assert_eq!(picture(), before);
+        assert!(host.network_manager().armed().is_empty());
+        assert_eq!(host.network_manager().checkpoint_count(), 0);
     });
 }

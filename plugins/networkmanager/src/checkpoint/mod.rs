@@ -25,7 +25,7 @@ pub use back::go_back;
 
 /// NM_CHECKPOINT_CREATE_FLAG_ALLOW_OVERLAPPING: others may have checkpoints of the same devices, and ours must not wait for theirs to end.
 /// Not asked for: deleting profiles and disconnecting devices that are new, for they may be somebody else's; ours are known by name.
-const ALLOW_OVERLAPPING: u32 = 8;
+pub(crate) const ALLOW_OVERLAPPING: u32 = 8;
 
 /// NM_SETTINGS_CONNECTION_FLAG_NM_GENERATED, VOLATILE and EXTERNAL: profiles that NetworkManager makes up for what it finds.
 const MADE_UP: u64 = 2 | 4 | 8;

@@ -10,7 +10,7 @@ use super::Compiled;
 use crate::section::Ip;
 use crate::value::Variant;
 
-pub fn compile(compiled: &mut Compiled, setting: &str, ip: &Ip, v6: bool) {
+pub fn compile(compiled: &mut Compiled, setting: &str, ip: &Ip) {
     let mut set = |key: &str, value: Option<Variant>, place: &str| {
         if let Some(value) = value {
             compiled.set(setting, key, value, &format!("{setting}/{place}"));
@@ -78,7 +78,6 @@ pub fn compile(compiled: &mut Compiled, setting: &str, ip: &Ip, v6: bool) {
         Some(None) => compiled.unset(setting, "gateway", &place),
         None => {}
     }
-    let _ = v6;
 }
 
 /// The one form of a name server: an address as NetworkManager writes it.

@@ -48,12 +48,9 @@ impl Compiled {
         let mut compiled = Self::default();
         compiled.common(connection, of);
         kinds::compile(&mut compiled, connection, of);
-        for (setting, ip, v6) in [
-            ("ipv4", &connection.ipv4, false),
-            ("ipv6", &connection.ipv6, true),
-        ] {
+        for (setting, ip) in [("ipv4", &connection.ipv4), ("ipv6", &connection.ipv6)] {
             if let Some(ip) = ip {
-                ip::compile(&mut compiled, setting, ip, v6);
+                ip::compile(&mut compiled, setting, ip);
             }
         }
         compiled.generic(connection, table);
@@ -120,6 +117,11 @@ impl Compiled {
                     self.want(setting, key, Want::Unset, &place);
                     continue;
                 }
+                // The name that NetworkManager's documentation has for it, and the one under which it takes a text.
+                let key = match key.as_str() {
+                    "cloned-mac-address" if value.is_string() => "assigned-mac-address",
+                    other => other,
+                };
                 match table.typed(setting, key, value) {
                     Ok(value) => self.set(setting, key, value, &place),
                     Err(problem) => self.problems.push((place, problem)),

@@ -65,6 +65,14 @@ impl NetworkManager {
     /// Each device gets back its profile, where that is still there; the answer says of each how that went (NMRollbackResult).
     pub(super) fn roll_back(&mut self, of: &str) -> Answer {
         let checkpoint = self.take_checkpoint(of)?;
+        // Later ones of the same devices go with it (nm_checkpoint_manager_rollback in src/core/nm-checkpoint-manager.c).
+        self.checkpoints.retain(|_, later| {
+            later.created < checkpoint.created
+                || !later
+                    .devices
+                    .keys()
+                    .any(|at| checkpoint.devices.contains_key(at))
+        });
         let mut results = json!({});
         for (at, was) in checkpoint.devices {
             let device = path("Devices", at);
@@ -97,16 +105,9 @@ impl NetworkManager {
         self.take_checkpoint(of).map(|_| Value::Null)
     }
 
-    pub(super) fn adjust_checkpoint(&mut self, of: &str, timeout: &Value) -> Answer {
-        match self.checkpoints.get_mut(&number("Checkpoint", of)?) {
-            Some(checkpoint) => checkpoint.timeout = timeout.as_u64().unwrap_or(0),
-            None => {
-                return Err(refused(
-                    "org.freedesktop.NetworkManager.InvalidArguments",
-                    "no such checkpoint",
-                ));
-            }
-        }
-        Ok(Value::Null)
+    /// The timeouts of the checkpoints that have one, in seconds.
+    pub fn armed(&self) -> Vec<u64> {
+        let timeouts = self.checkpoints.values().map(|it| it.timeout);
+        timeouts.filter(|timeout| *timeout > 0).collect()
     }
 }

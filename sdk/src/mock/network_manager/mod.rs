@@ -147,9 +147,6 @@ impl NetworkManager {
             "CheckpointCreate" => Ok(("o", self.create_checkpoint(&argument(0), &argument(1))?)),
             "CheckpointRollback" => Ok(("a{su}", self.roll_back(&text(0))?)),
             "CheckpointDestroy" => nothing(self.destroy_checkpoint(&text(0))),
-            "CheckpointAdjustRollbackTimeout" => {
-                nothing(self.adjust_checkpoint(&text(0), &argument(1)))
-            }
             other => Err(refused("org.freedesktop.DBus.Error.UnknownMethod", other)),
         }
     }

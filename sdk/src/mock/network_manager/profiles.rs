@@ -111,18 +111,15 @@ impl NetworkManager {
     /// Checks what NetworkManager checks first: id, uuid, type, and the setting that the type is named after.
     fn sound(body: &Value) -> Result<Profile, Failure> {
         let profile = Profile::of(body);
-        let profile = profile.ok_or_else(|| invalid("connection", "the body is no profile"))?;
+        let profile = profile.ok_or_else(|| invalid("the body is no profile"))?;
         for key in ["id", "uuid", "type"] {
             if profile.text("connection", key).is_empty() {
-                return Err(invalid(
-                    "connection",
-                    &format!("connection.{key}: property is missing"),
-                ));
+                return Err(invalid(&format!("connection.{key}: property is missing")));
             }
         }
         let of = profile.text("connection", "type");
         if !profile.open.contains_key(&of) {
-            return Err(invalid(&of, &format!("{of}: setting is required")));
+            return Err(invalid(&format!("{of}: setting is required")));
         }
         Ok(profile)
     }
@@ -179,8 +176,7 @@ impl NetworkManager {
     }
 }
 
-fn invalid(setting: &str, text: &str) -> Failure {
-    let _ = setting;
+fn invalid(text: &str) -> Failure {
     refused(
         "org.freedesktop.NetworkManager.Settings.Connection.MissingProperty",
         text,
