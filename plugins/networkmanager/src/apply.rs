@@ -56,7 +56,7 @@ fn job(action: &Action) -> Result<(Operation, Job), Failure> {
     Ok((action.operation, serde_json::from_str(text)?))
 }
 
-/// The devices that the jobs concern: those that their profiles are for or are active on, and those that they name.
+/// The managed devices that the jobs concern: those that their profiles are for or are active on, and those that they name.
 fn concerned<'a>(jobs: &[(Operation, Job)], system: &'a System) -> Vec<&'a str> {
     let mut devices = BTreeSet::new();
     for (_, job) in jobs {
@@ -92,7 +92,13 @@ fn concerned<'a>(jobs: &[(Operation, Job)], system: &'a System) -> Vec<&'a str> 
             );
         }
     }
-    devices.into_iter().collect()
+    let is_managed = |path: &&str| {
+        system
+            .devices
+            .get(*path)
+            .is_some_and(|it| it.boolean("Managed"))
+    };
+    devices.into_iter().filter(is_managed).collect()
 }
 
 fn names_secret(wants: &Wants) -> bool {

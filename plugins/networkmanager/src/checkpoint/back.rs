@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use op_dbus_plugin::dbus::{self, MethodCall, SignalMatch};
+use op_dbus_plugin::dbus::{self, MethodCall, SignalMatch, Subscription};
 use op_dbus_plugin::{CheckpointData, Failure, FailureCode, Outcome};
 use serde_json::json;
 
 use super::{Noted, is_alive, made_up};
 use crate::activate::{self, Request};
 use crate::apply::{add, manage, update};
-use crate::bus;
+use crate::bus::{self, Properties};
 use crate::job::Activation;
 use crate::show::lasting;
 use crate::system::{Stored, System};
@@ -86,14 +86,8 @@ fn present() -> Result<System, Failure> {
         if !may_come || tries > PATIENCE {
             return Err(failure);
         }
-        let waiting = dbus::subscribe(&SignalMatch {
-            sender: bus::NAME.to_owned(),
-            path: None,
-            interface: None,
-            member: Some("StateChanged".to_owned()),
-        });
         // Its first signal, or half a second.
-        let _ = waiting.and_then(|signals| signals.next(500));
+        let _ = state_changes().and_then(|signals| signals.next(500));
     }
 }
 
@@ -184,11 +178,12 @@ fn secrets(profile: &Profile) -> bool {
 fn devices(noted: &Noted, system: &System, outcomes: &mut Vec<Outcome>) {
     let mut targets = Vec::new();
     let mut calls = Vec::new();
+    let let_go = noted.devices.iter().filter(|device| !device.managed);
+    settle(let_go.filter_map(|device| system.device(&device.interface)));
     for device in &noted.devices {
         let Some((path, is)) = system.device(&device.interface) else {
             continue;
         };
-        // A device that a profile brought under management by being activated becomes unmanaged again by itself.
         if is.boolean("Managed") != device.managed {
             targets.push(format!("device {}", device.interface));
             calls.push(manage(path, device.managed));
@@ -197,6 +192,38 @@ fn devices(noted: &Noted, system: &System, outcomes: &mut Vec<Outcome>) {
     for (target, answer) in targets.into_iter().zip(bus::call_all(&calls)) {
         outcomes.push(outcome(target, "managed as before", answer.map(drop)));
     }
+}
+
+/// Waits until devices are no longer active: one that is let go of before keeps its controller and addresses.
+fn settle<'a>(devices: impl Iterator<Item = (&'a str, &'a Properties)>) {
+    let managed = devices.filter(|(_, device)| device.boolean("Managed"));
+    let calls: Vec<MethodCall> = managed
+        .map(|(path, _)| bus::properties(path, bus::DEVICE_INTERFACE))
+        .collect();
+    if calls.is_empty() {
+        return;
+    }
+    let Ok(signals) = state_changes() else { return };
+    for _ in 0..PATIENCE {
+        let states = bus::call_all(&calls).into_iter().flatten();
+        let mut states =
+            states.filter_map(|reply| Some(Properties::of(&reply).ok()?.number("State")));
+        // NM_DEVICE_STATE_DISCONNECTED, and what is above it.
+        if !states.any(|state| state > 30) {
+            return;
+        }
+        let _ = signals.next(500);
+    }
+}
+
+/// The signals by which NetworkManager tells of its own state and its devices'.
+fn state_changes() -> Result<Subscription, Failure> {
+    dbus::subscribe(&SignalMatch {
+        sender: bus::NAME.to_owned(),
+        path: None,
+        interface: None,
+        member: Some("StateChanged".to_owned()),
+    })
 }
 
 /// Activates what was active and is not, and the other way round.

@@ -121,9 +121,9 @@ pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
 
 /// Lets NetworkManager make a checkpoint of the devices that matter. Without one, the contents do.
 fn native(system: &System, noted: &mut Noted) -> Option<String> {
-    let devices: Vec<&str> = noted
-        .devices
-        .iter()
+    // One that was not managed would be let go of as it is by then, with its controller and addresses: that is for the contents to undo.
+    let managed = noted.devices.iter().filter(|device| device.managed);
+    let devices: Vec<&str> = managed
         .filter_map(|device| Some(system.device(&device.interface)?.0))
         .collect();
     // No device would mean all of them, those of others included.

@@ -5,6 +5,7 @@ mod ip;
 use std::collections::HashMap;
 
 use op_dbus_plugin::Problem;
+use op_dbus_plugin::section::State;
 
 use crate::compile::Compiled;
 use crate::names::type_of;
@@ -301,6 +302,21 @@ fn devices(desired: &Section, problems: &mut Problems) {
                 format!("{path}/interface"),
                 format!(
                     "`{}` is named already at /devices/{first}",
+                    device.interface
+                ),
+            );
+        }
+        let activated = desired.connections().iter().position(|it| {
+            let is_wanted =
+                it.state == Some(State::Up) || it.state.is_none() && it.autoconnect == Some(true);
+            is_wanted && it.interface.as_ref() == Some(&device.interface)
+        });
+        if let (Some(at), Some(false)) = (activated, device.managed) {
+            problems.push_if(
+                true,
+                format!("{path}/managed"),
+                format!(
+                    "/connections/{at} is to be active on `{}`, which needs NetworkManager: leave this out, or say \"autoconnect\": false there",
                     device.interface
                 ),
             );
