@@ -11,14 +11,15 @@ use super::diff::by_plugin;
 use super::options::Options;
 use super::session::Session;
 use super::{INCOMPLETE, ROLLED_BACK, print, report};
-use crate::gate::Mode;
+use crate::gate::{Mode, Rehearsed};
 use crate::output::escape::escape;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::state_file;
 use crate::timing;
-use crate::transaction::apply::{self as transaction, Ending, Report, Setting};
+use crate::transaction::apply::{self as transaction, Setting};
 use crate::transaction::book::Book;
+use crate::transaction::ending::{Ending, Report};
 use crate::transaction::plan::Part;
 use crate::transaction::settle::SETTLING;
 
@@ -73,6 +74,7 @@ impl Apply {
         let setting = Setting {
             state: &state,
             kernel: &session.kernel,
+            undoers: session.undoers(),
             command: &super::command_line(),
             verify: (!self.no_verify).then_some(SETTLING),
         };
@@ -98,13 +100,23 @@ impl Apply {
         }
         let requests = book.rehearsed();
         if self.json {
-            print(&json::text(&json::Rehearsal::of(&requests)))?;
+            print(&json::text(&json::Rehearsal::of(&requests)?))?;
         } else if requests.is_empty() {
             print("in sync, nothing would be sent\n")?;
         } else {
-            for (plugin, request) in &requests {
-                let request = serde_json::to_string(request)?;
-                print(&format!("{plugin}: netlink {}\n", escape(&request)))?;
+            for (plugin, change) in &requests {
+                let (backend, request) = match change {
+                    Rehearsed::Netlink(request) => ("netlink", serde_json::to_string(request)?),
+                    Rehearsed::Ovsdb {
+                        database,
+                        operations,
+                    } => ("ovsdb", format!("{database} {operations}")),
+                    Rehearsed::Dbus { call } => {
+                        let call = json::Call::of(call)?;
+                        ("dbus", serde_json::to_string(&call)?)
+                    }
+                };
+                print(&format!("{plugin}: {backend} {}\n", escape(&request)))?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -128,12 +128,9 @@ impl Checkpoint {
             }
             Self::Delete { id } => {
                 let kept = checkpoints.get(Some(*id))?;
-                for noted in &kept.plugins {
-                    let plugin = session.plugin(&noted.plugin)?;
-                    let caller = session.caller(&plugin, Arc::new(Book::reading()));
-                    caller.release(&noted.checkpoint).await?;
+                for note in checkpoints.discard(&kept, &session).await? {
+                    tracing::warn!("{note}");
                 }
-                checkpoints.delete(*id)?;
             }
         }
         Ok(ExitCode::SUCCESS)

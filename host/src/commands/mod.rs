@@ -15,6 +15,7 @@ mod rollback;
 mod schema;
 mod session;
 mod talk;
+mod undoers;
 mod verify;
 
 use std::ffi::OsString;

@@ -6,7 +6,7 @@ use crate::output::color::Paint;
 use crate::output::escape::escape;
 use crate::output::{Style, tree};
 use crate::state_file::StateFileError;
-use crate::transaction::apply::{Cause, Ending, Report};
+use crate::transaction::ending::{Cause, Ending, Report};
 use crate::transaction::record::Difference;
 use crate::transaction::recovery::Recovered;
 

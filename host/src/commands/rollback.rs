@@ -7,7 +7,7 @@ use clap::Args;
 use super::options::Options;
 use super::session::Session;
 use crate::plugin::builtin::Builtin;
-use crate::transaction::checkpoints::Checkpoints;
+use crate::transaction::checkpoints::{Checkpoints, Origin};
 use crate::transaction::rollback::{Back, rollback};
 
 /// Go back to a checkpoint.
@@ -30,32 +30,20 @@ impl Rollback {
         let (state, _lock) = session.lock().await?;
         let checkpoints = Checkpoints::new(state.checkpoints());
         let way = checkpoints.way_back(self.id)?;
-        let mut plugins = Vec::new();
-        for checkpoint in &way {
-            for noted in &checkpoint.plugins {
-                if !plugins
-                    .iter()
-                    .any(|plugin: &crate::plugin::loader::Plugin| plugin.name == noted.plugin)
-                {
-                    plugins.push(session.plugin(&noted.plugin)?);
-                }
-            }
-        }
         let back = Back {
             state: &state,
-            kernel: &session.kernel,
-            backends: &session.backends,
-            plugins: &plugins,
+            undoers: session.undoers(),
             way: &way,
             command: &super::command_line(),
         };
-        let report = rollback(&back).await?;
+        let mut report = rollback(&back).await?;
         if report.ending.is_applied() {
             // Used up: what came after the target can no longer be gone back from, and going back without an ID walks on.
             for checkpoint in &way {
-                let by_hand = checkpoint.origin == crate::transaction::checkpoints::Origin::Hand;
+                let by_hand = checkpoint.origin == Origin::Hand;
                 if self.id.is_none() || !by_hand {
-                    checkpoints.delete(checkpoint.id)?;
+                    let notes = checkpoints.discard(checkpoint, &session).await?;
+                    report.notes.extend(notes);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What a verb works with: plugins, backends, the state directory.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -29,6 +29,8 @@ pub struct Session<'a> {
     options: &'a Options,
     builtins: &'a [Builtin],
     cache: Cache,
+    /// Plugins that an undo or a rollback called.
+    pub(super) loaded: Mutex<Vec<Arc<Plugin>>>,
     /// Where calls of plugins go.
     pub backends: Backends,
     /// The kernel itself, for events.
@@ -61,6 +63,7 @@ impl<'a> Session<'a> {
             options,
             builtins,
             cache: Cache::new(Some(options.cache_dir.clone())),
+            loaded: Mutex::default(),
             backends: Backends {
                 kernel: kernel.clone(),
             },
@@ -202,7 +205,7 @@ impl<'a> Session<'a> {
     pub async fn lock(&self) -> anyhow::Result<(StateDir, Lock)> {
         let state = self.state_dir()?;
         let lock = Lock::acquire(&state, &super::command_line())?;
-        if let Some(recovered) = recover(&state, &*self.kernel).await? {
+        if let Some(recovered) = recover(&state, &self.undoers()).await? {
             eprint!(
                 "{}",
                 report::recovered(&recovered, self.options.talk_style())

@@ -6,12 +6,11 @@ pub mod grant;
 mod netlink;
 pub mod network;
 pub mod pattern;
+mod recorder;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use async_trait::async_trait;
 
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{
@@ -19,6 +18,8 @@ use crate::contract::netlink::{
 };
 use crate::contract::types::{Failure, FailureCode};
 use grant::{Grant, NetlinkGrant};
+
+pub use recorder::{Recorder, Rehearsed};
 
 /// What a call into a plugin may do with its capabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,27 +32,6 @@ pub enum Mode {
     Change,
     /// Read, and tell what would be changed.
     Rehearse,
-}
-
-/// What a transaction wants to know of changes, before they happen.
-#[async_trait]
-pub trait Recorder: Send + Sync {
-    /// The requests are about to be sent: what they touch must be on disk when this returns. A failure keeps them from being sent.
-    async fn before_netlink(
-        &self,
-        plugin: &str,
-        kernel: &dyn Kernel,
-        requests: &[Request],
-    ) -> Result<(), Failure>;
-
-    /// The requests would have been sent.
-    fn rehearsed_netlink(&self, plugin: &str, requests: &[Request]);
-
-    /// The plugin has done `done` of `total` steps.
-    fn progress(&self, plugin: &str, done: u32, total: u32);
-
-    /// The grant did not cover a call.
-    fn denied(&self, plugin: &str, failure: &Failure);
 }
 
 /// The native sides of the capabilities.
@@ -277,7 +257,10 @@ impl Gate {
             return Vec::new();
         }
         if self.mode == Mode::Rehearse {
-            self.recorder.rehearsed_netlink(&self.plugin, requests);
+            for request in requests {
+                let change = Rehearsed::Netlink(request.clone());
+                self.recorder.rehearsed(&self.plugin, change);
+            }
             return requests.iter().map(|_| Ok(())).collect();
         }
         let kernel = &*self.backends.kernel;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use wasmtime::{Config, Engine};
 
-/// How often the engine's clock moves. A guest that computes past its deadline is stopped within one tick.
-pub const TICK: Duration = Duration::from_millis(10);
+/// How often the engine's clock moves: a guest that computes lets go that often, and past its deadline is stopped within one tick.
+const TICK: Duration = Duration::from_millis(10);
 
 /// Deep recursion in a guest traps here, far before the host's own stack is in danger.
 const GUEST_STACK: usize = 512 << 10;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Store, Trap};
 use wasmtime_wasi::WasiCtx;
 
-use super::engine::{TICK, engine};
+use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Meter;
 use super::loader::Plugin;
@@ -76,7 +76,9 @@ impl Caller<'_> {
         let mut store = Store::new(engine(), ctx);
         store.limiter(|ctx| &mut ctx.meter);
         store.set_hostcall_fuel(limits.crossing);
-        store.set_epoch_deadline(ticks(limits.deadline));
+        // At every tick of the clock a guest that computes lets go, so that a signal is heard, and the deadline around the call.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
         store
     }
 
@@ -96,13 +98,6 @@ impl Caller<'_> {
                 call,
                 deadline,
             }),
-            Ok(Err(error)) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => {
-                Err(PluginError::Deadline {
-                    plugin,
-                    call,
-                    deadline,
-                })
-            }
             Ok(Err(error)) => {
                 let reason = match store.data_mut().meter.refused.take() {
                     Some(refused) => format!("{refused}; {error:#}"),
@@ -223,9 +218,4 @@ impl Caller<'_> {
         let answer = call!(self, Mode::Change, "release", call_release(checkpoint))?;
         self.answer("release", answer)
     }
-}
-
-/// The epochs that a deadline spans, rounded up.
-fn ticks(deadline: Duration) -> u64 {
-    u64::try_from(deadline.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX) + 1
 }

@@ -1,87 +1,49 @@
 //! The book that is kept of what plugins do: journalled before it happens, collected when it is only rehearsed.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::before_image::capture;
+use super::checkpoints::Noted;
+use super::effects::{DBUS, Effects, OVSDB};
 use super::images::Images;
 use super::journal::{Journal, JournalError, Outcome};
-use super::record::{Begin, Record};
-use super::undo::{Undone, undo};
+use super::record::Record;
+use super::reversal::{Reversed, reverse};
+use super::trail::Trail;
 use super::undo_report::object_of;
-use crate::audit::{AuditLog, Entry, Kind};
+use super::undoers::Undoers;
+use crate::audit::Kind;
 use crate::backends::netlink::Kernel;
-use crate::contract::netlink::{
-    Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
-};
+use crate::contract::dbus::MethodCall;
+use crate::contract::netlink::Request;
 use crate::contract::types::{Failure, FailureCode};
-use crate::gate::Recorder;
+use crate::gate::{Recorder, Rehearsed};
 
 /// What is kept of one run of a verb.
 #[derive(Default)]
 pub struct Book {
-    /// The journal, while a transaction is open.
+    /// While a transaction is open.
     open: tokio::sync::Mutex<Option<Open>>,
-    audit: Option<Audit>,
-    rehearsed: Mutex<Vec<(String, Request)>>,
+    /// Absent once its end could not be written: it stays on disk as it is, for the next command to undo what is left to undo.
+    journal: Mutex<Option<Journal>>,
+    trail: Option<Trail>,
+    rehearsed: Mutex<Vec<(String, Rehearsed)>>,
     denied: Mutex<Vec<(String, Failure)>>,
 }
 
 struct Open {
-    /// Absent once its end could not be written: it stays on disk as it is, for the next command to undo what is left to undo.
-    journal: Option<Journal>,
-    images: Images,
+    effects: Effects,
+    /// What plugins noted before. Of those alone that change something on a message bus it goes into the journal.
+    noted: Vec<Noted>,
+    /// What is done now needs no undo: it is one itself, and repeated if it is interrupted.
+    undoing: bool,
 }
 
-impl Open {
-    fn append(&mut self, records: &[Record]) -> Result<(), Failure> {
-        match &mut self.journal {
-            Some(journal) => journal
-                .append_all(records)
-                .map_err(|error| internal(error.to_string())),
-            None => Err(internal("the journal cannot be written any more".into())),
-        }
-    }
-}
-
-/// The audit log, and what its records say of a transaction.
-struct Audit {
-    log: AuditLog,
-    begin: Begin,
-}
-
-impl Audit {
-    fn append(
-        &self,
-        kind: Kind,
-        plugin: Option<&str>,
-        summary: String,
-        detail: serde_json::Value,
-    ) -> std::io::Result<()> {
-        let digest = |plugin: &str| {
-            self.begin
-                .plugins
-                .iter()
-                .find(|known| known.plugin == plugin)
-        };
-        let entry = Entry {
-            kind,
-            who: self.begin.who.clone(),
-            plugin: plugin.and_then(digest).cloned(),
-            transaction: Some(self.begin.transaction.clone()),
-            summary,
-            detail,
-        };
-        self.log.append(&entry).map(drop)
-    }
-
-    /// How the transaction ended, on disk when this returns.
-    fn ended(&self, how: &str) -> std::io::Result<()> {
-        let summary = format!("{how}: {}", self.begin.command);
-        self.append(Kind::Transaction, None, summary, serde_json::Value::Null)?;
-        self.log.sync()
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What it guards is whole after each statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn internal(message: String) -> Failure {
@@ -98,43 +60,64 @@ impl Book {
         Self::default()
     }
 
-    /// A book for a transaction that has begun.
-    pub fn transaction(journal: Journal, log: AuditLog, begin: Begin) -> Self {
+    /// A book for a transaction that has begun, or that a dead process had begun. Without a trail nothing of it is audited.
+    pub fn transaction(
+        journal: Journal,
+        trail: Option<Trail>,
+        effects: Effects,
+        noted: Vec<Noted>,
+    ) -> Self {
         let open = Open {
-            journal: Some(journal),
-            images: Images::default(),
+            effects,
+            noted,
+            undoing: false,
         };
         Self {
             open: tokio::sync::Mutex::new(Some(open)),
-            audit: Some(Audit { log, begin }),
+            journal: Mutex::new(Some(journal)),
+            trail,
+            ..Self::default()
+        }
+    }
+
+    /// A book for freeing what backends keep: plugins may change something, and there is no undo of it.
+    pub fn freeing(trail: Option<Trail>) -> Self {
+        let open = Open {
+            effects: Effects::default(),
+            noted: Vec::new(),
+            undoing: true,
+        };
+        Self {
+            open: tokio::sync::Mutex::new(Some(open)),
+            trail,
             ..Self::default()
         }
     }
 
     /// What would have been sent, by plugin and in order.
-    pub fn rehearsed(&self) -> Vec<(String, Request)> {
-        self.rehearsed
-            .lock()
-            .expect("no holder of this lock panics")
-            .clone()
+    pub fn rehearsed(&self) -> Vec<(String, Rehearsed)> {
+        lock(&self.rehearsed).clone()
     }
 
     /// What was denied, by plugin and in order.
     pub fn denied(&self) -> Vec<(String, Failure)> {
-        self.denied
-            .lock()
-            .expect("no holder of this lock panics")
-            .clone()
+        lock(&self.denied).clone()
     }
 
-    /// What was there before of all that has been touched so far.
-    pub async fn images(&self) -> Images {
-        self.open
-            .lock()
-            .await
-            .as_ref()
-            .map(|open| open.images.clone())
-            .unwrap_or_default()
+    /// What has been done so far.
+    pub async fn effects(&self) -> Effects {
+        let open = self.open.lock().await;
+        let effects = open.as_ref().map(|open| open.effects.clone());
+        effects.unwrap_or_default()
+    }
+
+    fn append(&self, records: &[Record]) -> Result<(), Failure> {
+        match &mut *lock(&self.journal) {
+            Some(journal) => journal
+                .append_all(records)
+                .map_err(|error| internal(error.to_string())),
+            None => Err(internal("the journal cannot be written any more".into())),
+        }
     }
 
     /// Closes the transaction: the new state holds.
@@ -143,111 +126,101 @@ impl Book {
     /// When that cannot be written down; the caller must then undo.
     pub async fn commit(&self) -> Result<(), JournalError> {
         let mut open = self.open.lock().await;
-        if let Some(journal) = open.as_mut().and_then(|open| open.journal.take()) {
-            // Where that fails the images stay: the caller undoes with them.
+        if let Some(journal) = lock(&self.journal).take() {
+            // Where that fails the effects stay: the caller undoes with them.
             journal.finish(Outcome::Committed)?;
-            *open = None;
         }
-        self.note_end("done");
+        *open = None;
         Ok(())
     }
 
-    /// The end of a transaction holds, whether or not it can be audited: the journal has decided.
-    fn note_end(&self, how: &str) {
-        if let Some(audit) = &self.audit
-            && let Err(error) = audit.ended(how)
-        {
-            tracing::error!("the end of the transaction is not in the audit log: {error}");
-        }
-    }
-
-    /// Brings back what was there before and closes the transaction.
-    ///
-    /// # Errors
-    /// When the kernel cannot be read. The journal then stays, for the next command to try again.
-    pub async fn undo(&self, kernel: &dyn Kernel, reason: &str) -> Result<Undone, Failure> {
-        let mut guard = self.open.lock().await;
-        let Some(open) = guard.as_mut() else {
-            return Ok(Undone::default());
+    /// Brings back what was there before. From then on nothing takes effect any more; the journal is still to be closed.
+    pub async fn undo(self: &Arc<Self>, undoers: &Undoers<'_>, reason: &str) -> Reversed {
+        let effects = match &mut *self.open.lock().await {
+            Some(open) => {
+                open.undoing = true;
+                open.effects.clone()
+            }
+            None => return Reversed::default(),
         };
-        // A disk that is full now must not keep the old state from coming back: the images are in memory, and in the journal.
+        // A disk that is full now must not keep the old state from coming back: what was is in memory, and in the journal.
         let mut notes = Vec::new();
         let undoing = Record::Undoing {
             reason: reason.to_owned(),
         };
-        notes.extend(open.append(&[undoing]).err().map(|failure| failure.message));
-        let images = open.images.clone();
+        notes.extend(self.append(&[undoing]).err().map(|failure| failure.message));
         let mut keep = |kept: &Images| {
             let kept = Record::Before {
                 plugin: None,
                 images: kept.clone(),
             };
-            notes.extend(open.append(&[kept]).err().map(|failure| failure.message));
+            notes.extend(self.append(&[kept]).err().map(|failure| failure.message));
             Ok(())
         };
-        let mut undone = undo(kernel, &images, Images::default(), &mut keep).await?;
-        let ended = Outcome::Undone {
-            incomplete: undone.incomplete.clone(),
-        };
-        if let Some(journal) = guard.take().and_then(|open| open.journal)
-            && let Err(error) = journal.finish(ended)
-        {
-            notes.push(error.to_string());
-        }
+        let recorder: Arc<dyn Recorder> = self.clone();
+        let mut reversed = reverse(&effects, undoers, &recorder, &mut keep).await;
+        *self.open.lock().await = None;
         notes.dedup();
-        undone.notes.extend(notes);
-        let how = match undone.incomplete.len() {
-            0 => format!("rolled back ({reason})"),
-            left => format!("rolled back but for {left} objects ({reason})"),
-        };
-        self.note_end(&how);
-        Ok(undone)
-    }
-}
-
-/// A kernel whose changes are journalled: for what the host itself does in a transaction.
-pub struct Journalled<'a> {
-    /// Whose journal.
-    pub book: &'a Book,
-    /// Where the calls go.
-    pub kernel: &'a dyn Kernel,
-}
-
-#[async_trait]
-impl Kernel for Journalled<'_> {
-    async fn links(&self, selectors: &[LinkSelector]) -> Result<Vec<Link>, Failure> {
-        self.kernel.links(selectors).await
+        reversed.notes.extend(notes);
+        reversed
     }
 
-    async fn addresses(&self, links: &[String]) -> Result<Vec<Address>, Failure> {
-        self.kernel.addresses(links).await
-    }
-
-    async fn routes(&self, within: &RouteScope) -> Result<Vec<Route>, Failure> {
-        self.kernel.routes(within).await
-    }
-
-    async fn rules(&self, families: &[Family]) -> Result<Vec<Rule>, Failure> {
-        self.kernel.rules(families).await
-    }
-
-    async fn neighbours(&self, links: &[String]) -> Result<Vec<Neighbour>, Failure> {
-        self.kernel.neighbours(links).await
-    }
-
-    async fn bridge_vlans(&self, links: &[String]) -> Result<Vec<BridgeVlan>, Failure> {
-        self.kernel.bridge_vlans(links).await
-    }
-
-    async fn execute(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
-        match self
-            .book
-            .before_netlink("host", self.kernel, requests)
-            .await
-        {
-            Ok(()) => self.kernel.execute(requests).await,
-            Err(failure) => requests.iter().map(|_| Err(failure.clone())).collect(),
+    /// Closes the journal of a transaction that was undone; unless something could not even be tried: then it stays, for the next command.
+    ///
+    /// # Errors
+    /// When that cannot be written down: then the next command undoes once more, and finds nothing to do.
+    pub fn close_undone(&self, reversed: &Reversed) -> Result<(), JournalError> {
+        let journal = lock(&self.journal).take();
+        match journal.filter(|_| !reversed.unfinished) {
+            Some(journal) => journal.finish(Outcome::Undone {
+                incomplete: reversed.incomplete.clone(),
+            }),
+            None => Ok(()),
         }
+    }
+
+    /// Notes how the transaction ended. That holds, whether or not it can be audited: the journal has decided.
+    pub fn ended(&self, how: &str) {
+        if let Some(trail) = &self.trail
+            && let Err(error) = trail.ended(how)
+        {
+            tracing::error!("the end of the transaction is not in the audit log: {error}");
+        }
+    }
+
+    /// Writes down a batch of changes that is about to be sent: its undo and what it is, for journal and audit log.
+    fn note(&self, open: &Open, batch: Batch<'_>) -> Result<(), Failure> {
+        let mut noted = match batch.records.as_slice() {
+            [] => Ok(()),
+            records => self.append(records),
+        };
+        if let (Ok(()), Some(trail)) = (&noted, &self.trail) {
+            noted = trail
+                .note(
+                    Kind::Call,
+                    Some(batch.plugin),
+                    batch.summary,
+                    batch.detail.into(),
+                )
+                .map_err(|error| internal(format!("the audit log cannot be written: {error}")));
+        }
+        match noted {
+            // What brings the old state back must not fail for want of paper.
+            Err(failure) if open.undoing => {
+                tracing::warn!("{}", failure.message);
+                Ok(())
+            }
+            noted => noted,
+        }
+    }
+}
+
+/// What a plugin hears that comes too late.
+fn closed() -> Failure {
+    Failure {
+        code: FailureCode::Cancelled,
+        message: "no transaction is open: nothing takes effect any more".into(),
+        backend: None,
     }
 }
 
@@ -260,50 +233,88 @@ impl Recorder for Book {
         requests: &[Request],
     ) -> Result<(), Failure> {
         let mut open = self.open.lock().await;
-        let Some(open) = open.as_mut() else {
-            return Err(Failure {
-                code: FailureCode::Cancelled,
-                message: "no transaction is open: nothing takes effect any more".into(),
-                backend: None,
-            });
-        };
-        let new = capture(kernel, requests, &mut open.images).await?;
-        let summary: Vec<String> = requests.iter().map(object_of).collect();
-        let detail = serde_json::json!(summary);
-        let records = [
-            Record::Before {
-                plugin: Some(plugin.to_owned()),
-                images: new,
-            },
-            Record::Requests {
-                plugin: plugin.to_owned(),
-                summary,
-            },
-        ];
-        open.append(&records)?;
-        match &self.audit {
-            Some(audit) => audit
-                .append(
-                    Kind::Call,
-                    Some(plugin),
-                    format!("{} requests to the kernel", requests.len()),
-                    detail,
-                )
-                .map_err(|error| internal(format!("the audit log cannot be written: {error}"))),
-            None => Ok(()),
+        let open = open.as_mut().ok_or_else(closed)?;
+        let objects: Vec<String> = requests.iter().map(object_of).collect();
+        let mut records = vec![Record::Requests {
+            plugin: plugin.to_owned(),
+            summary: objects.clone(),
+        }];
+        if !open.undoing {
+            let images = capture(kernel, requests, &mut open.effects.kernel).await?;
+            open.effects.touches_kernel(plugin);
+            let plugin = Some(plugin.to_owned());
+            records.insert(0, Record::Before { plugin, images });
         }
+        self.note(
+            open,
+            Batch {
+                plugin,
+                records,
+                summary: format!("{} requests to the kernel", requests.len()),
+                detail: objects,
+            },
+        )
     }
 
-    fn rehearsed_netlink(&self, plugin: &str, requests: &[Request]) {
-        let mut rehearsed = self
-            .rehearsed
-            .lock()
-            .expect("no holder of this lock panics");
-        rehearsed.extend(
-            requests
-                .iter()
-                .map(|request| (plugin.to_owned(), request.clone())),
-        );
+    async fn before_ovsdb(
+        &self,
+        plugin: &str,
+        database: &str,
+        operations: &[String],
+        images: serde_json::Value,
+    ) -> Result<(), Failure> {
+        let mut open = self.open.lock().await;
+        let open = open.as_mut().ok_or_else(closed)?;
+        let mut records = Vec::new();
+        if !open.undoing {
+            records.push(Record::BackendBefore {
+                backend: OVSDB.to_owned(),
+                plugin: plugin.to_owned(),
+                image: images,
+            });
+        }
+        records.iter().for_each(|record| open.effects.note(record));
+        self.note(
+            open,
+            Batch {
+                plugin,
+                records,
+                summary: format!("{} operations on the database {database}", operations.len()),
+                detail: operations.to_vec(),
+            },
+        )
+    }
+
+    async fn before_dbus(&self, plugin: &str, calls: &[MethodCall]) -> Result<(), Failure> {
+        let mut open = self.open.lock().await;
+        let open = open.as_mut().ok_or_else(closed)?;
+        let records = match open.undoing {
+            true => Vec::new(),
+            false => open.before_dbus(plugin, calls)?,
+        };
+        records.iter().for_each(|record| open.effects.note(record));
+        let detail = calls.iter().map(|call| {
+            let MethodCall {
+                path,
+                interface,
+                member,
+                ..
+            } = call;
+            format!("{interface}.{member} of {path}")
+        });
+        self.note(
+            open,
+            Batch {
+                plugin,
+                records,
+                summary: format!("{} calls on the message bus", calls.len()),
+                detail: detail.collect(),
+            },
+        )
+    }
+
+    fn rehearsed(&self, plugin: &str, change: Rehearsed) {
+        lock(&self.rehearsed).push((plugin.to_owned(), change));
     }
 
     fn progress(&self, plugin: &str, done: u32, total: u32) {
@@ -312,17 +323,70 @@ impl Recorder for Book {
 
     fn denied(&self, plugin: &str, failure: &Failure) {
         tracing::warn!("{plugin}: denied: {}", failure.message);
-        if let Some(audit) = &self.audit
-            && let Err(error) = audit.append(
-                Kind::Denial,
-                Some(plugin),
-                failure.message.clone(),
-                serde_json::Value::Null,
-            )
+        let message = failure.message.clone();
+        if let Some(trail) = &self.trail
+            && let Err(error) =
+                trail.note(Kind::Denial, Some(plugin), message, serde_json::Value::Null)
         {
             tracing::error!("a denial is not in the audit log: {error}");
         }
-        let mut denied = self.denied.lock().expect("no holder of this lock panics");
-        denied.push((plugin.to_owned(), failure.clone()));
+        lock(&self.denied).push((plugin.to_owned(), failure.clone()));
+    }
+}
+
+/// Changes that are about to be sent together.
+struct Batch<'a> {
+    plugin: &'a str,
+    /// For the journal.
+    records: Vec<Record>,
+    /// For the audit log: in one line, and in many.
+    summary: String,
+    detail: Vec<String>,
+}
+
+impl Open {
+    /// What the journal must know before these calls are sent: what the plugin noted, for its `rollback`, before its first call; and the
+    /// objects that it has not touched yet, for a person who reads that they could not be restored.
+    fn before_dbus(&self, plugin: &str, calls: &[MethodCall]) -> Result<Vec<Record>, Failure> {
+        let mut records = Vec::new();
+        if self.effects.noted(plugin).is_none() {
+            let noted = self.noted.iter().find(|noted| noted.plugin == plugin);
+            let noted = noted.ok_or_else(|| {
+                internal(format!(
+                    "{plugin} has noted no checkpoint, so that what it does on a message bus could not be undone"
+                ))
+            })?;
+            records.push(Record::PluginCheckpoint {
+                plugin: plugin.to_owned(),
+                data: noted.checkpoint.clone(),
+            });
+        }
+        let known = self.effects.dbus_objects(plugin);
+        let mut new: Vec<String> = calls.iter().map(object_of_call).collect();
+        new.sort();
+        new.dedup();
+        new.retain(|object| !known.contains(object));
+        if !new.is_empty() {
+            records.push(Record::BackendBefore {
+                backend: DBUS.to_owned(),
+                plugin: plugin.to_owned(),
+                image: new.into(),
+            });
+        }
+        Ok(records)
+    }
+}
+
+/// The object of a call, for a person.
+pub fn object_of_call(call: &MethodCall) -> String {
+    format!("D-Bus object {} of {}", call.path, call.destination)
+}
+
+/// The object of a change, for a person.
+pub fn object_of_change(change: &Rehearsed) -> String {
+    match change {
+        Rehearsed::Netlink(request) => object_of(request),
+        Rehearsed::Ovsdb { database, .. } => format!("database {database}"),
+        Rehearsed::Dbus { call } => object_of_call(call),
     }
 }

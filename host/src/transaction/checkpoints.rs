@@ -5,13 +5,15 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::images::Images;
+use super::effects::Effects;
+use super::undoers::PluginUndo;
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
+use crate::timing;
 
 /// How many checkpoints that applies left behind are kept; those made by hand are kept until they are deleted.
 const KEPT: usize = 10;
@@ -27,7 +29,7 @@ pub enum Origin {
 }
 
 /// What one plugin noted.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Noted {
     /// The plugin's name.
     pub plugin: String,
@@ -50,9 +52,9 @@ pub struct Checkpoint {
     pub comment: String,
     /// In the order in which the plugins applied; going back runs the other way.
     pub plugins: Vec<Noted>,
-    /// Of an apply: what was there of all that it touched in the kernel, and of what hung from that. The host brings it back by itself.
+    /// Of an apply: all that it did, to be undone as if it had failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub images: Option<Images>,
+    pub effects: Option<Effects>,
 }
 
 /// The checkpoints of one network namespace.
@@ -115,10 +117,10 @@ impl Checkpoints {
         Ok(way)
     }
 
-    /// Keeps a new checkpoint and returns its number. The oldest ones of applies make room.
+    /// Keeps a new checkpoint.
     ///
     /// # Errors
-    /// When it cannot be written; then none was removed.
+    /// When it cannot be written.
     pub fn add(
         &self,
         origin: Origin,
@@ -146,47 +148,84 @@ impl Checkpoints {
             origin,
             comment,
             plugins,
-            images: None,
+            effects: None,
         };
         write(
             &self.directory.join("next"),
             (id + 1).to_string().as_bytes(),
         )?;
         write(&self.path(id), &serde_json::to_vec(&checkpoint)?)?;
-        self.prune()?;
         Ok(checkpoint)
     }
 
-    /// Adds what an apply touched to its checkpoint.
+    /// Adds what an apply did to its checkpoint.
     ///
     /// # Errors
     /// When it cannot be written; then the checkpoint is as it was.
-    pub fn set_images(&self, id: u64, images: Images) -> anyhow::Result<()> {
+    pub fn set_effects(&self, id: u64, effects: Effects) -> anyhow::Result<()> {
         let checkpoint = Checkpoint {
-            images: Some(images),
+            effects: Some(effects),
             ..self.get(Some(id))?
         };
         write(&self.path(id), &serde_json::to_vec(&checkpoint)?)
     }
 
-    /// Removes the checkpoint that an apply made before it was undone: there is nothing to go back to.
+    /// Discards the oldest ones of applies, so that the newest remain. Returns what went wrong with that and does no harm.
     ///
     /// # Errors
-    /// When the checkpoints cannot be read, or it cannot be removed.
-    pub fn forget(&self, transaction: &str) -> anyhow::Result<()> {
+    /// As [`Checkpoints::discard`].
+    pub async fn make_room(&self, plugins: &dyn PluginUndo) -> anyhow::Result<Vec<String>> {
+        let mut notes = Vec::new();
+        for checkpoint in self.surplus()? {
+            notes.extend(self.discard(&checkpoint, plugins).await?);
+        }
+        Ok(notes)
+    }
+
+    /// Discards the checkpoint that an apply made before it was undone: there is nothing to go back to.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::discard`].
+    pub async fn forget(
+        &self,
+        transaction: &str,
+        plugins: &dyn PluginUndo,
+    ) -> anyhow::Result<Vec<String>> {
+        let mut notes = Vec::new();
         for checkpoint in self.list()? {
             if checkpoint.origin == Origin::Apply && checkpoint.comment == transaction {
-                self.delete(checkpoint.id)?;
+                notes.extend(self.discard(&checkpoint, plugins).await?);
             }
         }
-        Ok(())
+        Ok(notes)
+    }
+
+    /// Removes a checkpoint, and lets the plugins free what their backends keep for it. What they say to that is returned: a backend that
+    /// forgot by itself is no obstacle.
+    ///
+    /// # Errors
+    /// When there is none of that number any more, or it cannot be removed.
+    pub async fn discard(
+        &self,
+        checkpoint: &Checkpoint,
+        plugins: &dyn PluginUndo,
+    ) -> anyhow::Result<Vec<String>> {
+        let mut notes = Vec::new();
+        let kept = checkpoint.plugins.iter();
+        for noted in kept.filter(|noted| noted.checkpoint.backend.is_some()) {
+            if let Err(error) = plugins.release(&noted.plugin, &noted.checkpoint).await {
+                notes.push(format!("checkpoint {}: {error}", checkpoint.id));
+            }
+        }
+        self.delete(checkpoint.id)?;
+        Ok(notes)
     }
 
     /// Removes a checkpoint.
     ///
     /// # Errors
     /// When there is none of that number, or it cannot be removed.
-    pub fn delete(&self, id: u64) -> anyhow::Result<()> {
+    fn delete(&self, id: u64) -> anyhow::Result<()> {
         self.get(Some(id))?;
         fs::remove_file(self.path(id)).with_context(|| format!("checkpoint {id} cannot be removed"))
     }
@@ -227,14 +266,13 @@ impl Checkpoints {
         Ok(files)
     }
 
-    fn prune(&self) -> anyhow::Result<()> {
-        let mut old: Vec<_> = self.list()?;
+    /// Those of applies that are more than are kept, oldest first.
+    fn surplus(&self) -> anyhow::Result<Vec<Checkpoint>> {
+        let mut old = self.list()?;
         old.retain(|checkpoint| checkpoint.origin == Origin::Apply);
         let surplus = old.len().saturating_sub(KEPT);
-        for checkpoint in &old[..surplus] {
-            fs::remove_file(self.path(checkpoint.id))?;
-        }
-        Ok(())
+        old.truncate(surplus);
+        Ok(old)
     }
 }
 
@@ -245,12 +283,14 @@ fn read(path: &Path) -> anyhow::Result<Checkpoint> {
 
 /// Puts a file in place whole and on disk.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let started = Instant::now();
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
     file.persist(path)?;
     fs::File::open(directory)?.sync_all()?;
+    timing::took("journal", started);
     Ok(())
 }
 
@@ -281,6 +321,9 @@ mod tests {
         assert_eq!(made(&checkpoints, Origin::Hand), 1);
         for _ in 0..12 {
             made(&checkpoints, Origin::Apply);
+            for surplus in checkpoints.surplus().unwrap() {
+                checkpoints.delete(surplus.id).unwrap();
+            }
         }
         assert_eq!(ids(&checkpoints), [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
     }

@@ -1,6 +1,6 @@
 //! Places where a test may kill the process, make a write fail, or stop the process to look around.
 //!
-//! `OP_DBUS_FAILPOINT=NAME[:COUNT][=kill|error|pause]` acts when the point is passed for the COUNTth time (the first, unless said
+//! `OP_DBUS_FAILPOINT=NAME[:COUNT][=kill|error|pause][,…]` acts when the point is passed for the COUNTth time (the first, unless said
 //! otherwise): `kill` (the default) is SIGKILL to the process itself, `error` makes the step fail, `pause` is SIGSTOP until somebody
 //! sends SIGCONT. Points exist in debug builds and with the feature `failpoints`; elsewhere they cost nothing.
 
@@ -20,6 +20,8 @@ pub const NAMES: &[&str] = &[
     "journal.finish.before-rename",
     "journal.finish.before-directory-sync",
     "journal.finish.done",
+    "undo.plugin.before-rollback",
+    "undo.plugin.after-rollback",
     "undo.before-read",
     "undo.before-execute",
     "undo.after-execute",
@@ -75,21 +77,23 @@ macro_rules! failpoint {
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub fn pass(name: &str) -> std::io::Result<()> {
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::Ordering;
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    static CHOSEN: OnceLock<Option<Chosen>> = OnceLock::new();
-    static PASSED: AtomicU64 = AtomicU64::new(0);
+    static CHOSEN: OnceLock<Vec<Chosen>> = OnceLock::new();
 
     let chosen = CHOSEN.get_or_init(|| {
-        let text = std::env::var("OP_DBUS_FAILPOINT").ok()?;
-        Some(Chosen::parse(&text).unwrap_or_else(|reason| panic!("OP_DBUS_FAILPOINT: {reason}")))
+        let text = std::env::var("OP_DBUS_FAILPOINT").unwrap_or_default();
+        let parts = text.split(',').filter(|part| !part.is_empty());
+        parts
+            .map(Chosen::parse)
+            .collect::<Result<_, _>>()
+            .unwrap_or_else(|reason| panic!("OP_DBUS_FAILPOINT: {reason}"))
     });
-    let Some(chosen) = chosen else { return Ok(()) };
-    if chosen.name != name || PASSED.fetch_add(1, Ordering::SeqCst) + 1 != chosen.count {
-        return Ok(());
-    }
+    let mut named = chosen.iter().filter(|chosen| chosen.name == name);
+    let due = named.find(|chosen| chosen.passed.fetch_add(1, Ordering::SeqCst) + 1 == chosen.count);
+    let Some(chosen) = due else { return Ok(()) };
     match chosen.action {
         Action::Kill => {
             kill_process(getpid(), Signal::KILL)?;
@@ -111,11 +115,12 @@ enum Action {
 }
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Chosen {
     name: String,
     count: u64,
     action: Action,
+    passed: std::sync::atomic::AtomicU64,
 }
 
 #[cfg(any(debug_assertions, feature = "failpoints"))]
@@ -140,6 +145,7 @@ impl Chosen {
                 "pause" => Action::Pause,
                 other => return Err(format!("{other} is none of kill, error, pause")),
             },
+            passed: Default::default(),
         })
     }
 }
@@ -150,21 +156,14 @@ mod tests {
 
     #[test]
     fn a_choice_names_point_turn_and_action() {
+        let parse = |text| Chosen::parse(text).map(|it| (it.name, it.count, it.action));
         assert_eq!(
-            Chosen::parse("journal.append.done:3=error"),
-            Ok(Chosen {
-                name: "journal.append.done".into(),
-                count: 3,
-                action: Action::Error
-            })
+            parse("journal.append.done:3=error"),
+            Ok(("journal.append.done".into(), 3, Action::Error))
         );
         assert_eq!(
-            Chosen::parse("undo.done"),
-            Ok(Chosen {
-                name: "undo.done".into(),
-                count: 1,
-                action: Action::Kill
-            })
+            parse("undo.done"),
+            Ok(("undo.done".into(), 1, Action::Kill))
         );
         assert!(
             Chosen::parse("undo.dnoe")

@@ -7,15 +7,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{self, Damage, HeaderChecksum, Position, Tail};
-use super::images::Images;
 use super::process::boot_id;
 use super::record::{Begin, Difference, Record};
 use super::state_dir::{Namespace, StateDir, sync_directory};
+use crate::timing;
 
 /// Set aside when a journal begins: enough for an ordinary transaction, so that it never waits for the disk's allocator.
 const RESERVED_AT_FIRST: u64 = 512 * 1024;
@@ -67,25 +68,6 @@ impl Unfinished {
             Some(Record::Begin(begin)) => Some(begin),
             _ => None,
         }
-    }
-
-    /// All kernel images, for [`undo`](super::undo::undo): those of the transaction, and what an earlier undo wanted to keep of others.
-    pub fn images(&self) -> (Images, Images) {
-        let (mut before, mut kept) = (Images::default(), Images::default());
-        for record in &self.records {
-            match record {
-                Record::Before {
-                    plugin: Some(_),
-                    images,
-                } => before.merge(images.clone()),
-                Record::Before {
-                    plugin: None,
-                    images,
-                } => kept.merge(images.clone()),
-                _ => {}
-            }
-        }
-        (before, kept)
     }
 }
 
@@ -148,7 +130,10 @@ impl Journal {
             }
             fs::rename(&path, state.previous_journal()).map_err(failed(state, "rename"))?;
         }
-        Self::create(state, begin).map_err(failed(state, "create"))
+        let started = Instant::now();
+        let created = Self::create(state, begin).map_err(failed(state, "create"));
+        timing::took("journal", started);
+        created
     }
 
     fn create(state: &StateDir, begin: Begin) -> io::Result<Self> {
@@ -203,7 +188,10 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`]; then none of them counts.
     pub fn append_all(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        self.write(records).map_err(failed(&self.state, "append"))
+        let started = Instant::now();
+        let written = self.write(records).map_err(failed(&self.state, "append"));
+        timing::took("journal", started);
+        written
     }
 
     fn write(&mut self, records: &[Record]) -> io::Result<()> {
@@ -269,7 +257,10 @@ impl Journal {
             Outcome::Committed => Record::Committed,
             Outcome::Undone { incomplete } => Record::Undone { incomplete },
         })?;
-        self.retire().map_err(failed(&self.state, "finish"))
+        let started = Instant::now();
+        let retired = self.retire().map_err(failed(&self.state, "finish"));
+        timing::took("journal", started);
+        retired
     }
 
     fn retire(&self) -> io::Result<()> {

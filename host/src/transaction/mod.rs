@@ -1,8 +1,10 @@
 //! Transactions: validate, query, diff, checkpoint, journal, apply, verify, commit or roll back.
 //!
 //! # Layout
-//! - [`plan`], [`apply`], [`settle`], [`interrupt`]: from the steps to commit or undo; [`book`] records what plugins do on the way.
-//! - [`recovery`]: undoes what a dead process left.
+//! - [`plan`], [`apply`], [`settle`]: from the steps to a state that is verified.
+//! - [`closing`], [`ending`], [`interrupt`]: how a transaction begins and ends: committed or undone.
+//! - [`book`], [`trail`], [`journalled`]: record what plugins and host do on the way; [`effects`] is what an undo needs of that.
+//! - [`reversal`], [`undoers`]: undo across plugins and backends; [`recovery`] does that for a dead process.
 //! - [`checkpoints`], [`rollback`](mod@rollback): what was before, and going back to it.
 //! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie.
 //! - [`lock`], [`process`]: one transaction at a time per namespace.
@@ -20,11 +22,15 @@ pub mod apply;
 pub mod before_image;
 pub mod book;
 pub mod checkpoints;
+pub mod closing;
+pub mod effects;
+pub mod ending;
 pub mod footprint;
 pub mod frame;
 pub mod images;
 pub mod interrupt;
 pub mod journal;
+pub mod journalled;
 pub mod link_names;
 pub mod link_restore;
 pub mod lock;
@@ -32,12 +38,15 @@ pub mod plan;
 pub mod process;
 pub mod record;
 pub mod recovery;
+pub mod reversal;
 pub mod rollback;
 pub mod same;
 pub mod settle;
 #[cfg(test)]
 mod simulated;
 pub mod state_dir;
+pub mod trail;
 pub mod undo;
 pub mod undo_plan;
 pub mod undo_report;
+pub mod undoers;

@@ -20,7 +20,7 @@ use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 pub enum Record {
     /// The first one.
     Begin(Begin),
-    /// What a plugin noted before its apply, for its own `rollback`.
+    /// What a plugin noted before its apply, for its own `rollback`. Written before the plugin's first effect on a message bus.
     PluginCheckpoint {
         /// The plugin instance's name.
         plugin: String,
@@ -34,9 +34,9 @@ pub enum Record {
         /// The images.
         images: Images,
     },
-    /// What was there of another backend's objects (`ovsdb`), in that backend's own form.
+    /// What was there of another backend's objects, in that backend's own form; of `dbus` only which objects the next calls are to.
     BackendBefore {
-        /// The backend's name.
+        /// The backend's name: `ovsdb` or `dbus`.
         backend: String,
         /// On whose behalf.
         plugin: String,
@@ -103,6 +103,25 @@ pub struct Begin {
     pub plugins: Vec<PluginDigest>,
     /// RFC 3339, UTC, microseconds.
     pub time: String,
+}
+
+impl Begin {
+    /// What this process begins now.
+    ///
+    /// # Errors
+    /// When /proc is not mounted.
+    pub fn now(command: &str, plugins: Vec<PluginDigest>) -> std::io::Result<Self> {
+        let process = Process::current()?;
+        let now = std::time::SystemTime::now();
+        Ok(Self {
+            transaction: format!("{}-{}", humantime::format_rfc3339_millis(now), process.pid),
+            process,
+            who: Who::current(),
+            command: command.to_owned(),
+            plugins,
+            time: humantime::format_rfc3339_micros(now).to_string(),
+        })
+    }
 }
 
 /// A person, as far as the kernel and sudo(8) know.

@@ -1,14 +1,18 @@
 //! What a dead process left behind is undone before anything else happens.
 
+use std::sync::Arc;
+
+use super::book::Book;
 use super::checkpoints::Checkpoints;
+use super::effects::Effects;
 use super::images::Images;
-use super::journal::{Journal, JournalError, Outcome};
-use super::record::{Begin, Record, Who};
+use super::journal::{Journal, JournalError};
+use super::record::{Begin, Who};
+use super::reversal::Reversed;
 use super::state_dir::StateDir;
-use super::undo::{Undone, undo};
+use super::trail::Trail;
+use super::undoers::Undoers;
 use crate::audit::{AuditLog, Entry, Kind};
-use crate::backends::netlink::Kernel;
-use crate::contract::types::Failure;
 
 /// What was found and done.
 #[derive(Debug)]
@@ -18,68 +22,59 @@ pub struct Recovered {
     /// Whether the kernel's state that it had changed was still there: it goes with its namespace, and with a restart of the machine.
     pub same_namespace: bool,
     /// How the undo ended.
-    pub undone: Undone,
-}
-
-/// Why a recovery could not be carried out. What is left stays for the next try.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoveryError {
-    /// The journal cannot be read, written, or trusted.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The kernel cannot be read.
-    #[error("what an interrupted transaction left cannot be undone: {}", .0.message)]
-    Kernel(Failure),
+    pub undone: Reversed,
 }
 
 /// Undoes what a dead process left in this namespace. The caller holds the lock.
 ///
 /// # Errors
-/// See [`RecoveryError`].
+/// When the journal cannot be read, written or trusted. It stays as it is.
 pub async fn recover(
     state: &StateDir,
-    kernel: &dyn Kernel,
-) -> Result<Option<Recovered>, RecoveryError> {
+    undoers: &Undoers<'_>,
+) -> Result<Option<Recovered>, JournalError> {
     let Some(unfinished) = Journal::unfinished(state)? else {
         return Ok(None);
     };
-    let mut journal = Journal::resume(state, &unfinished)?;
-    let (before, kept) = unfinished.images();
-    let mut undone = Undone::default();
-    if unfinished.same_namespace {
-        let mut keep = |new: &Images| {
-            journal
-                .append(&Record::Before {
-                    plugin: None,
-                    images: new.clone(),
-                })
-                .map_err(|error| Failure {
-                    code: crate::contract::types::FailureCode::Internal,
-                    message: error.to_string(),
-                    backend: None,
-                })
-        };
-        undone = undo(kernel, &before, kept, &mut keep)
+    let begun = unfinished.begin().cloned();
+    let mut effects = Effects::of(&unfinished.records);
+    if !unfinished.same_namespace {
+        effects.kernel = Images::default();
+    }
+    let trail = begun.clone().and_then(|begin| {
+        let log = AuditLog::open(&state.audit());
+        let log = log.inspect_err(|error| tracing::error!("the audit log: {error}"));
+        Some(Trail::new(log.ok()?, begin))
+    });
+    let journal = Journal::resume(state, &unfinished)?;
+    let book = Arc::new(Book::transaction(journal, trail, effects, Vec::new()));
+    let mut undone = book
+        .undo(undoers, "its process had died before its end")
+        .await;
+    if let Some(begin) = &begun
+        && undone.incomplete.is_empty()
+    {
+        // The old state holds: there is nothing to go back to. Before the journal is closed, so that no death leaves a checkpoint too many.
+        let checkpoints = Checkpoints::new(state.checkpoints());
+        match checkpoints
+            .forget(&begin.transaction, undoers.plugins)
             .await
-            .map_err(RecoveryError::Kernel)?;
+        {
+            Ok(notes) => undone.notes.extend(notes),
+            Err(error) => undone.notes.push(format!("{error:#}")),
+        }
     }
-    if let Some(begin) = unfinished.begin() {
-        // Where that fails a checkpoint too many is left, and going back to it changes nothing.
-        let _ = Checkpoints::new(state.checkpoints()).forget(&begin.transaction);
-    }
-    note(state, unfinished.begin(), &undone);
-    journal.finish(Outcome::Undone {
-        incomplete: undone.incomplete.clone(),
-    })?;
+    book.close_undone(&undone)?;
+    note(state, begun.as_ref(), &undone);
     Ok(Some(Recovered {
-        begun: unfinished.begin().cloned(),
+        begun,
         same_namespace: unfinished.same_namespace,
         undone,
     }))
 }
 
 /// Puts a recovery into the audit log. It is done whether or not that succeeds.
-fn note(state: &StateDir, begun: Option<&Begin>, undone: &Undone) {
+fn note(state: &StateDir, begun: Option<&Begin>, undone: &Reversed) {
     let what = begun.map_or("a transaction that had not begun", |begin| &begin.command);
     let how = match undone.incomplete.len() {
         0 => "undone".to_owned(),

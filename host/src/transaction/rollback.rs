@@ -4,73 +4,93 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::apply::{Cause, Ending, Report, begin, first_failure, roll_back};
-use super::book::{Book, Journalled};
-use super::checkpoints::Checkpoint;
+use super::book::{Book, object_of_change};
+use super::checkpoints::{Checkpoint, Noted};
+use super::closing::{Opening, Transaction};
+use super::effects::Effects;
+use super::ending::{Cause, Report, first_failure};
 use super::images::Images;
 use super::interrupt::Interrupt;
+use super::journalled::Journalled;
+use super::record::PluginDigest;
+use super::reversal::reverse;
 use super::state_dir::StateDir;
-use super::undo::undo;
-use crate::backends::netlink::Netlink;
+use super::undoers::Undoers;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
-use crate::gate::{Backends, Mode};
-use crate::plugin::failure::describe;
-use crate::plugin::instance::Caller;
-use crate::plugin::loader::Plugin;
+use crate::gate::{Mode, Recorder};
 
 /// What going back needs.
 pub struct Back<'a> {
     /// Where the journal goes. The caller holds the lock.
     pub state: &'a StateDir,
-    /// The kernel, for the undo of a rollback that fails.
-    pub kernel: &'a Arc<Netlink>,
-    /// Where the plugins' calls go.
-    pub backends: &'a Backends,
-    /// The plugins that the checkpoints name.
-    pub plugins: &'a [Plugin],
+    /// Who goes back, and who undoes a rollback that fails.
+    pub undoers: Undoers<'a>,
     /// The checkpoints to pass, newest first; the last one is the target.
     pub way: &'a [Checkpoint],
     /// The command line.
     pub command: &'a str,
 }
 
-/// Restores each checkpoint on the way, in reverse order: what an apply touched the host brings back by itself; a checkpoint made by hand
-/// is the plugins' to restore, and then rehearsed once more: when nothing would be sent, the system is as it says.
+/// Restores each checkpoint on the way, in reverse order: what an apply did is undone as if it had failed; a checkpoint made by hand is the
+/// plugins' to restore, and then rehearsed once more: when nothing would be sent, the system is as it says.
 ///
 /// # Errors
 /// Only before anything was touched; from then on the report tells.
 pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
-    let mut interrupt = Interrupt::listen().context("signals cannot be listened to")?;
-    let digests = back
-        .plugins
-        .iter()
-        .map(|plugin| (plugin.name.as_str(), plugin.digest.as_str()));
-    let (transaction, book) = begin(back.state, back.command, digests)?;
-    let book = Arc::new(book);
+    let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
+    let (plugins, noted) = prepare(back).await?;
+    let transaction = Transaction::begin(Opening {
+        state: back.state,
+        undoers: back.undoers,
+        command: back.command,
+        plugins,
+        noted,
+        keeps_checkpoint: false,
+        interrupt,
+    })
+    .await?;
+    let id = transaction.id.clone();
+    let book = transaction.book.clone();
     let mut outcomes = Vec::new();
-    let worked = tokio::select! {
-        worked = restore(back, &book, &mut outcomes) => worked,
-        signal = interrupt.came() => Err(Cause::Interrupted(signal)),
-    };
-    let worked = match worked {
-        Ok(()) => book
-            .commit()
-            .await
-            .map_err(|error| Cause::Journal(error.to_string())),
-        failed => failed,
-    };
-    let (ending, notes) = match worked {
-        Ok(()) => (Ending::Applied, Vec::new()),
-        Err(cause) => roll_back(&book, &**back.kernel, cause).await,
-    };
+    let working = restore(back, &book, &mut outcomes);
+    let closed = transaction.close(working).await;
     Ok(Report {
-        transaction,
-        checkpoint: None,
+        transaction: id,
+        checkpoint: closed.checkpoint,
         outcomes,
         verified: true,
-        ending,
-        notes,
+        ending: closed.ending,
+        notes: closed.notes,
     })
+}
+
+/// The plugins on the way, and the present state as those see it that will be called: they must be able to undo this rollback too.
+async fn prepare(back: &Back<'_>) -> anyhow::Result<(Vec<PluginDigest>, Vec<Noted>)> {
+    let (mut plugins, mut noted) = (Vec::<PluginDigest>::new(), Vec::<Noted>::new());
+    for checkpoint in back.way {
+        for Noted { plugin, .. } in &checkpoint.plugins {
+            let effects = checkpoint.effects.as_ref();
+            let called = effects.is_none_or(|effects| effects.needs_plugin(plugin));
+            if called && !noted.iter().any(|noted| noted.plugin == *plugin) {
+                noted.push(Noted {
+                    plugin: plugin.clone(),
+                    checkpoint: back.undoers.plugins.checkpoint(plugin).await?,
+                });
+            }
+            if plugins.iter().any(|known| known.plugin == *plugin) {
+                continue;
+            }
+            let then = effects.and_then(|effects| {
+                let mut then = effects.plugins.iter();
+                then.find(|then| then.plugin == *plugin)
+            });
+            plugins.push(match then {
+                Some(then) if !called => then.clone(),
+                _ => back.undoers.plugins.digest(plugin).await?,
+            });
+        }
+    }
+    Ok((plugins, noted))
 }
 
 async fn restore(
@@ -78,72 +98,89 @@ async fn restore(
     book: &Arc<Book>,
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
 ) -> Result<(), Cause> {
-    let caller = |name: &str, recorder: Arc<Book>| {
-        let plugin = back.plugins.iter().find(|plugin| plugin.name == name);
-        let plugin = plugin.expect("the caller loaded every plugin that the checkpoints name");
-        Caller {
-            plugin,
-            backends: back.backends.clone(),
-            recorder,
-        }
-    };
     for checkpoint in back.way {
-        if let Some(images) = &checkpoint.images {
-            restore_images(back, book, images).await?;
-            continue;
-        }
-        for noted in checkpoint.plugins.iter().rev() {
-            let done = caller(&noted.plugin, book.clone())
-                .rollback(Mode::Change, &noted.checkpoint)
-                .await
-                .map_err(Cause::Plugin)?;
-            let failed = first_failure(&noted.plugin, &done);
-            outcomes.push((noted.plugin.clone(), done));
-            if let Some(cause) = failed {
-                return Err(cause);
-            }
+        match &checkpoint.effects {
+            Some(effects) => undo_apply(back, book, effects, &checkpoint.plugins).await?,
+            None => restore_all(back, book, &checkpoint.plugins, outcomes).await?,
         }
     }
-    let target = match back.way.last() {
+    match back.way.last() {
         Some(Checkpoint {
-            images: None,
+            effects: None,
             plugins,
             ..
-        }) => plugins.as_slice(),
-        // The host has read back what it restored.
-        _ => return Ok(()),
+        }) => rehearse(back, plugins).await,
+        // What an apply did has been read back.
+        _ => Ok(()),
+    }
+}
+
+/// Undoes what an apply did.
+async fn undo_apply(
+    back: &Back<'_>,
+    book: &Arc<Book>,
+    effects: &Effects,
+    noted: &[Noted],
+) -> Result<(), Cause> {
+    let effects = Effects {
+        noted: noted.to_vec(),
+        ..effects.clone()
     };
+    let kernel = Journalled {
+        book,
+        kernel: back.undoers.kernel,
+    };
+    let undoers = Undoers {
+        kernel: &kernel,
+        ..back.undoers
+    };
+    // What the restoration disturbs is in the journal already, by way of `Journalled`.
+    let mut keep = |_: &Images| Ok(());
+    let recorder: Arc<dyn Recorder> = book.clone();
+    let reversed = reverse(&effects, &undoers, &recorder, &mut keep).await;
+    if reversed.incomplete.is_empty() {
+        return Ok(());
+    }
+    let left = reversed.incomplete.iter().map(ToString::to_string);
+    Err(Cause::NotRestored(left.collect()))
+}
+
+/// Lets each plugin restore what it noted, and stops at the first step that fails.
+async fn restore_all(
+    back: &Back<'_>,
+    book: &Arc<Book>,
+    plugins: &[Noted],
+    outcomes: &mut Vec<(String, Vec<Outcome>)>,
+) -> Result<(), Cause> {
+    for Noted { plugin, checkpoint } in plugins.iter().rev() {
+        let undo = back.undoers.plugins;
+        let done = undo
+            .roll_back(plugin, Mode::Change, checkpoint, book.clone())
+            .await
+            .map_err(Cause::Plugin)?;
+        let failed = first_failure(plugin, &done);
+        outcomes.push((plugin.clone(), done));
+        if let Some(cause) = failed {
+            return Err(cause);
+        }
+    }
+    Ok(())
+}
+
+/// Looks whether the plugins would still change something.
+async fn rehearse(back: &Back<'_>, plugins: &[Noted]) -> Result<(), Cause> {
     let rehearsal = Arc::new(Book::reading());
-    for noted in target {
-        caller(&noted.plugin, rehearsal.clone())
-            .rollback(Mode::Rehearse, &noted.checkpoint)
+    for Noted { plugin, checkpoint } in plugins {
+        let undo = back.undoers.plugins;
+        undo.roll_back(plugin, Mode::Rehearse, checkpoint, rehearsal.clone())
             .await
             .map_err(Cause::Plugin)?;
     }
     match rehearsal.rehearsed().as_slice() {
         [] => Ok(()),
-        left => Err(Cause::NotRestored(
-            left.iter()
-                .map(|(_, request)| super::undo_report::object_of(request))
-                .collect(),
-        )),
+        left => {
+            let objects = left.iter().map(|(_, change)| object_of_change(change));
+            Err(Cause::NotRestored(objects.collect()))
+        }
     }
-}
-
-/// Brings back what an apply had touched in the kernel, the host by itself: it knows the objects better than any plugin's state can say.
-async fn restore_images(back: &Back<'_>, book: &Book, images: &Images) -> Result<(), Cause> {
-    let kernel = Journalled {
-        book,
-        kernel: &**back.kernel,
-    };
-    // What the restoration disturbs is in the journal already, by way of `Journalled`.
-    let mut keep = |_: &Images| Ok(());
-    let undone = undo(&kernel, images, Images::default(), &mut keep)
-        .await
-        .map_err(|failure| Cause::Journal(describe(&failure)))?;
-    if undone.incomplete.is_empty() {
-        return Ok(());
-    }
-    let left = undone.incomplete.iter().map(ToString::to_string);
-    Err(Cause::NotRestored(left.collect()))
 }

@@ -179,6 +179,23 @@ pub fn object_of(request: &Request) -> String {
     }
 }
 
+/// The objects that images are of, in the words of [`differences`].
+pub fn objects(images: &Images) -> Vec<String> {
+    let links = images.links.iter().map(|(name, _)| format!("link {name}"));
+    let names = images
+        .alternative_names
+        .iter()
+        .map(|(key, _)| format!("alternative name {} of link {}", key.name, key.link));
+    let addresses = images.addresses.iter().map(|(key, _)| address_object(key));
+    let routes = images.routes.iter().map(|(key, _)| route_object(key));
+    let neighbours = images.neighbours.iter();
+    let neighbours = neighbours.map(|(key, _)| neighbour_object(key));
+    let vlans = images.vlans.iter().map(|(key, _)| vlan_object(key));
+    let rules = images.rules.touched.iter().map(rule_object);
+    let hanging = addresses.chain(routes).chain(neighbours).chain(vlans);
+    links.chain(names).chain(hanging).chain(rules).collect()
+}
+
 fn address_object(key: &AddressKey) -> String {
     format!(
         "address {}/{} on {}",

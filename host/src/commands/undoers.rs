@@ -1,0 +1,89 @@
+//! Plugins as undo and rollback need them: loaded when it comes to that.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+
+use super::session::Session;
+use crate::audit::AuditLog;
+use crate::contract::exports::op_dbus::plugin::state::{CheckpointData, Outcome};
+use crate::gate::{Mode, Recorder};
+use crate::plugin::failure::PluginError;
+use crate::plugin::loader::Plugin;
+use crate::transaction::book::Book;
+use crate::transaction::record::{Begin, PluginDigest};
+use crate::transaction::trail::Trail;
+use crate::transaction::undoers::{NoBackend, PluginUndo, Undoers};
+
+impl Session<'_> {
+    /// Who undoes what transactions of this session do.
+    pub fn undoers(&self) -> Undoers<'_> {
+        Undoers {
+            kernel: &*self.kernel,
+            ovsdb: &NoBackend,
+            plugins: self,
+        }
+    }
+
+    fn loaded(&self, name: &str) -> Result<Arc<Plugin>, PluginError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = loaded.iter().find(|plugin| plugin.name == name) {
+            return Ok(plugin.clone());
+        }
+        let plugin = self.plugin(name).map_err(|error| PluginError::Load {
+            plugin: name.to_owned(),
+            reason: format!("{error:#}"),
+        })?;
+        let plugin = Arc::new(plugin);
+        loaded.push(plugin.clone());
+        Ok(plugin)
+    }
+
+    /// A book for what plugins free.
+    fn freeing(&self, plugin: &str) -> Result<Book, PluginError> {
+        let audit = self.state_dir().map(|state| state.audit());
+        let log = audit.ok().and_then(|path| AuditLog::open(&path).ok());
+        let digest = digest_of(&*self.loaded(plugin)?);
+        let begin = Begin::now(&super::command_line(), vec![digest]).ok();
+        Ok(Book::freeing(
+            log.zip(begin).map(|(log, begin)| Trail::new(log, begin)),
+        ))
+    }
+}
+
+fn digest_of(plugin: &Plugin) -> PluginDigest {
+    PluginDigest {
+        plugin: plugin.name.clone(),
+        digest: plugin.digest.clone(),
+    }
+}
+
+#[async_trait]
+impl PluginUndo for Session<'_> {
+    async fn digest(&self, plugin: &str) -> Result<PluginDigest, PluginError> {
+        Ok(digest_of(&*self.loaded(plugin)?))
+    }
+
+    async fn checkpoint(&self, plugin: &str) -> Result<CheckpointData, PluginError> {
+        let plugin = self.loaded(plugin)?;
+        let caller = self.caller(&plugin, Arc::new(Book::reading()));
+        caller.checkpoint(None).await
+    }
+
+    async fn roll_back(
+        &self,
+        plugin: &str,
+        mode: Mode,
+        to: &CheckpointData,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Vec<Outcome>, PluginError> {
+        let plugin = self.loaded(plugin)?;
+        self.caller(&plugin, recorder).rollback(mode, to).await
+    }
+
+    async fn release(&self, plugin: &str, checkpoint: &CheckpointData) -> Result<(), PluginError> {
+        let book = Arc::new(self.freeing(plugin)?);
+        let plugin = self.loaded(plugin)?;
+        self.caller(&plugin, book).release(checkpoint).await
+    }
+}

@@ -1,0 +1,171 @@
+//! How a transaction begins and how it ends, whatever it does in between.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::book::Book;
+use super::checkpoints::{Checkpoints, Noted, Origin};
+use super::effects::Effects;
+use super::ending::{Cause, Ending};
+use super::interrupt::Interrupt;
+use super::journal::Journal;
+use super::record::{Begin, PluginDigest, Record};
+use super::state_dir::StateDir;
+use super::trail::Trail;
+use super::undoers::Undoers;
+use crate::audit::AuditLog;
+
+/// What a transaction begins with.
+pub struct Opening<'a> {
+    /// Where its journal goes. The caller holds the lock.
+    pub state: &'a StateDir,
+    /// Who undoes it.
+    pub undoers: Undoers<'a>,
+    /// The command line, for whoever reads the journal.
+    pub command: &'a str,
+    /// The plugins that take part, in the order in which they apply.
+    pub plugins: Vec<PluginDigest>,
+    /// What they have noted of the present state, for an undo that only they can do.
+    pub noted: Vec<Noted>,
+    /// Whether that is kept as a checkpoint, to go back to once the new state holds.
+    pub keeps_checkpoint: bool,
+    /// Signals that ask it to stop. Listening began before, so that none kills the process half-way.
+    pub interrupt: Interrupt,
+}
+
+/// A transaction that has begun.
+pub struct Transaction<'a> {
+    /// Unique on this host.
+    pub id: String,
+    /// For the plugins that take part.
+    pub book: Arc<Book>,
+    checkpoints: Checkpoints,
+    checkpoint: Option<u64>,
+    undoers: Undoers<'a>,
+    interrupt: Interrupt,
+}
+
+/// How a transaction was closed.
+pub struct Closed {
+    /// Which state holds.
+    pub ending: Ending,
+    /// The checkpoint of before, while there is something to go back to.
+    pub checkpoint: Option<u64>,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
+}
+
+impl<'a> Transaction<'a> {
+    /// Begins a journal, and keeps the checkpoint.
+    ///
+    /// # Errors
+    /// When the state directory cannot be written: then nothing has been touched.
+    pub async fn begin(opening: Opening<'a>) -> anyhow::Result<Self> {
+        let begin = Begin::now(opening.command, opening.plugins);
+        let begin = begin.context("this process cannot be told")?;
+        let id = begin.transaction.clone();
+        let log = AuditLog::open(&opening.state.audit());
+        let log = log.context("the audit log cannot be opened")?;
+        let journal = Journal::begin(opening.state, begin.clone())?;
+        let effects = Effects::of([&Record::Begin(begin.clone())]);
+        let trail = Some(Trail::new(log, begin));
+        let book = Book::transaction(journal, trail, effects, opening.noted.clone());
+        let mut begun = Self {
+            id,
+            book: Arc::new(book),
+            checkpoints: Checkpoints::new(opening.state.checkpoints()),
+            checkpoint: None,
+            undoers: opening.undoers,
+            interrupt: opening.interrupt,
+        };
+        if opening.keeps_checkpoint {
+            let added = begun
+                .checkpoints
+                .add(Origin::Apply, begun.id.clone(), opening.noted);
+            match added {
+                Ok(checkpoint) => begun.checkpoint = Some(checkpoint.id),
+                Err(error) => {
+                    begun.undo(Cause::Journal(format!("{error:#}"))).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(begun)
+    }
+
+    /// Works until that is done, has failed, or a signal asks to stop. Then the new state is committed or the old one restored. Signals that
+    /// come during that change nothing about it.
+    pub async fn close(mut self, working: impl Future<Output = Result<(), Cause>>) -> Closed {
+        let working = async {
+            working.await?;
+            // The kernel answers so fast that nothing may have waited until now, and no signal have been heard.
+            tokio::task::yield_now().await;
+            Ok(())
+        };
+        let worked = tokio::select! {
+            biased;
+            signal = self.interrupt.came() => Err(Cause::Interrupted(signal)),
+            worked = working => worked,
+        };
+        let worked = match worked {
+            Ok(()) => self.commit().await,
+            failed => failed,
+        };
+        match worked {
+            Ok(()) => {
+                let made = self.checkpoints.make_room(self.undoers.plugins).await;
+                Closed {
+                    ending: Ending::Applied,
+                    checkpoint: self.checkpoint,
+                    notes: made.unwrap_or_else(|error| vec![format!("{error:#}")]),
+                }
+            }
+            Err(cause) => self.undo(cause).await,
+        }
+    }
+
+    async fn commit(&self) -> Result<(), Cause> {
+        if let Some(id) = self.checkpoint {
+            self.checkpoints
+                .set_effects(id, self.book.effects().await)
+                .map_err(|error| Cause::Journal(format!("{error:#}")))?;
+        }
+        let committed = self.book.commit().await;
+        committed.map_err(|error| Cause::Journal(error.to_string()))?;
+        self.book.ended("done");
+        Ok(())
+    }
+
+    async fn undo(&self, cause: Cause) -> Closed {
+        let mut reversed = self.book.undo(&self.undoers, &cause.to_string()).await;
+        let mut checkpoint = self.checkpoint;
+        if reversed.incomplete.is_empty() {
+            // The old state holds: there is nothing to go back to. The journal is closed after that, so that no death leaves one too many.
+            checkpoint = None;
+            let forgotten = self.checkpoints.forget(&self.id, self.undoers.plugins);
+            match forgotten.await {
+                Ok(notes) => reversed.notes.extend(notes),
+                Err(error) => reversed.notes.push(format!("{error:#}")),
+            }
+        }
+        if let Err(error) = self.book.close_undone(&reversed) {
+            reversed.notes.push(error.to_string());
+        }
+        match reversed.incomplete.len() {
+            0 => self.book.ended(&format!("rolled back ({cause})")),
+            left => self
+                .book
+                .ended(&format!("rolled back but for {left} objects ({cause})")),
+        }
+        let ending = match reversed.incomplete.is_empty() {
+            true => Ending::RolledBack(cause),
+            false => Ending::Incomplete(cause, reversed.incomplete),
+        };
+        Closed {
+            ending,
+            checkpoint,
+            notes: reversed.notes,
+        }
+    }
+}

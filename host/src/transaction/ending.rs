@@ -1,0 +1,103 @@
+//! How a transaction ended, and why.
+
+use std::fmt;
+
+use super::record::Difference;
+use crate::contract::exports::op_dbus::plugin::state::{Mismatch, Outcome};
+use crate::plugin::failure::{PluginError, describe};
+
+/// Why a transaction was undone.
+#[derive(Debug)]
+pub enum Cause {
+    /// A plugin could not go on: a failure, a trap, a deadline.
+    Plugin(PluginError),
+    /// A step failed; the outcomes say which.
+    Step {
+        /// The plugin.
+        plugin: String,
+        /// The object.
+        target: String,
+        /// What the backend said.
+        message: String,
+    },
+    /// Everything was done, but the system does not show it.
+    Mismatch(Vec<(String, Vec<Mismatch>)>),
+    /// Everything was restored, but rehearsing it once more would still change these objects.
+    NotRestored(Vec<String>),
+    /// Somebody asked to stop, by this signal.
+    Interrupted(&'static str),
+    /// The outcome could not be written down.
+    Journal(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(error) => write!(f, "{error}"),
+            Self::Step {
+                plugin,
+                target,
+                message,
+            } => write!(f, "{plugin}: {target}: {message}"),
+            Self::Mismatch(found) => {
+                let count: usize = found.iter().map(|(_, mismatches)| mismatches.len()).sum();
+                write!(f, "the system was read back and differs in {count} places")
+            }
+            Self::NotRestored(objects) => {
+                write!(
+                    f,
+                    "the system was read back and is not as the checkpoint says: {}",
+                    objects.join(", ")
+                )
+            }
+            Self::Interrupted(signal) => write!(f, "{signal} came"),
+            Self::Journal(message) => f.write_str(message),
+        }
+    }
+}
+
+/// How a transaction ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// The new state holds.
+    Applied,
+    /// The old state holds.
+    RolledBack(Cause),
+    /// Neither does: each object that is not as it was.
+    Incomplete(Cause, Vec<Difference>),
+}
+
+impl Ending {
+    /// Whether the new state holds.
+    pub fn is_applied(&self) -> bool {
+        matches!(self, Self::Applied)
+    }
+}
+
+/// What a transaction did.
+#[derive(Debug)]
+pub struct Report {
+    /// Its identity.
+    pub transaction: String,
+    /// The checkpoint of before, while there is something to go back to.
+    pub checkpoint: Option<u64>,
+    /// What became of each step, by plugin.
+    pub outcomes: Vec<(String, Vec<Outcome>)>,
+    /// Whether the system was read back.
+    pub verified: bool,
+    /// How it ended.
+    pub ending: Ending,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
+}
+
+/// The first step that failed, as a cause.
+pub fn first_failure(plugin: &str, outcomes: &[Outcome]) -> Option<Cause> {
+    outcomes.iter().find_map(|outcome| {
+        outcome.failed.as_ref().map(|failure| Cause::Step {
+            plugin: plugin.to_owned(),
+            target: outcome.target.clone(),
+            message: describe(failure),
+        })
+    })
+}
