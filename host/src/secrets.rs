@@ -4,12 +4,13 @@
 //! (systemd.exec(5), `LoadCredential=`). What a backend reports is masked on its way in: the plugin gets a fingerprint, and the store
 //! remembers the text so that the fingerprint can be turned back on the way out, in this process or, from the escrow, in a later one.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -19,13 +20,28 @@ use crate::contract::types::{Failure, FailureCode, Secret};
 /// No secret that a network needs is longer; a larger file is a mistake.
 const LARGEST_SECRET: u64 = 64 * 1024;
 
+/// The shortest passphrase of WPA (IEEE 802.11i, annex H.4): [`SecretStore::censor`] looks for no shorter text.
+const SHORTEST_CENSORED: usize = 8;
+
+/// The file of the fingerprints' key, in the escrow.
+const KEY: &str = "key";
+
 /// Turns references into secrets and secrets into fingerprints.
 pub struct SecretStore {
     directories: Vec<PathBuf>,
     /// Where masked texts are kept for a later process: `rollback` of a checkpoint needs them.
     escrow: Option<PathBuf>,
     key: [u8; 32],
-    seen: Mutex<HashMap<String, String>>,
+    seen: Mutex<HashMap<String, Seen>>,
+    /// What [`Self::censor`] looks for, once it has been asked; the longest first.
+    known: Mutex<Option<Vec<String>>>,
+}
+
+/// A text that was masked.
+struct Seen {
+    text: String,
+    /// Whether it is in the escrow.
+    kept: bool,
 }
 
 impl SecretStore {
@@ -51,6 +67,7 @@ impl SecretStore {
             escrow,
             key,
             seen: Mutex::default(),
+            known: Mutex::default(),
         })
     }
 
@@ -59,23 +76,28 @@ impl SecretStore {
     /// # Errors
     /// `invalid` for a name that cannot be one, `not-found` when nothing is there, `denied` for a file that others may read.
     pub fn reveal(&self, secret: &Secret) -> Result<String, Failure> {
-        match (&secret.name, &secret.fingerprint) {
+        let text = match (&secret.name, &secret.fingerprint) {
             (Some(name), _) => self.read(name),
             (None, Some(fingerprint)) => self.recall(fingerprint),
             (None, None) => Err(failure(
                 FailureCode::Invalid,
                 "a secret needs a name or a fingerprint".into(),
             )),
-        }
+        }?;
+        self.know(&text);
+        Ok(text)
     }
 
     /// The fingerprint of `text`. The text can be revealed by it from now on.
     pub fn mask(&self, text: &str) -> Secret {
         let fingerprint = self.fingerprint(text);
-        self.seen
-            .lock()
-            .expect("no holder of this lock panics")
-            .insert(fingerprint.clone(), text.to_owned());
+        lock(&self.seen)
+            .entry(fingerprint.clone())
+            .or_insert_with(|| Seen {
+                text: text.to_owned(),
+                kept: false,
+            });
+        self.know(text);
         Secret {
             name: None,
             fingerprint: Some(fingerprint),
@@ -93,7 +115,8 @@ impl SecretStore {
             .collect()
     }
 
-    /// Writes every text that was masked so far into the escrow, so that a later process can reveal it.
+    /// Writes every text that was masked so far into the escrow, so that a later process can reveal it. Costs nothing when there is nothing
+    /// new. Without an escrow it does nothing.
     ///
     /// # Errors
     /// When the escrow cannot be written.
@@ -101,22 +124,58 @@ impl SecretStore {
         let Some(escrow) = &self.escrow else {
             return Ok(());
         };
-        for (fingerprint, text) in &*self.seen.lock().expect("no holder of this lock panics") {
+        for (fingerprint, seen) in lock(&self.seen).iter_mut().filter(|(_, seen)| !seen.kept) {
             let path = escrow.join(fingerprint);
             if !path.exists() {
-                write_private(&path, text.as_bytes())?;
+                write_private(&path, seen.text.as_bytes())?;
             }
+            seen.kept = true;
         }
         Ok(())
     }
 
+    /// `text` with an ellipsis in place of every secret that stands in it: of those in the store's directories, in the escrow, and of all
+    /// that went through this process. `None` where there is none. Short ones are not looked for: they stand in other texts by chance.
+    pub fn censor(&self, text: &str) -> Option<String> {
+        if text.len() < SHORTEST_CENSORED {
+            return None;
+        }
+        let mut known = lock(&self.known);
+        let known = known.get_or_insert_with(|| sorted(self.on_disk()));
+        let mut censored = None;
+        for secret in known.iter() {
+            let present = censored.as_deref().unwrap_or(text);
+            if present.contains(secret.as_str()) {
+                censored = Some(present.replace(secret.as_str(), "…"));
+            }
+        }
+        censored
+    }
+
+    /// Remembers a text for [`Self::censor`].
+    fn know(&self, text: &str) {
+        let mut known = lock(&self.known);
+        let texts = known.get_or_insert_with(|| sorted(self.on_disk()));
+        if text.len() >= SHORTEST_CENSORED && !texts.iter().any(|one| one == text) {
+            texts.push(text.to_owned());
+            texts.sort_by_key(|text| Reverse(text.len()));
+        }
+    }
+
+    /// Every secret that can be read from the directories and from the escrow.
+    fn on_disk(&self) -> Vec<String> {
+        let directories = self.directories.iter().chain(&self.escrow);
+        let entries = directories.filter_map(|directory| fs::read_dir(directory).ok());
+        let files = entries.flatten().flatten().filter(|entry| {
+            entry.file_name() != KEY && is_sound(&entry.file_name().to_string_lossy())
+        });
+        files
+            .filter_map(|entry| read_private(&entry.path()).ok())
+            .collect()
+    }
+
     fn read(&self, name: &str) -> Result<String, Failure> {
-        let sound = !name.is_empty()
-            && !name.starts_with('.')
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !sound {
+        if !is_sound(name) {
             return Err(failure(
                 FailureCode::Invalid,
                 format!("secret {name:?}: a name has letters, digits, '.', '_' and '-' only"),
@@ -155,17 +214,33 @@ impl SecretStore {
         if !fingerprint.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(unknown());
         }
-        if let Some(text) = self
-            .seen
-            .lock()
-            .expect("no holder of this lock panics")
-            .get(fingerprint)
-        {
-            return Ok(text.clone());
+        if let Some(seen) = lock(&self.seen).get(fingerprint) {
+            return Ok(seen.text.clone());
         }
         let escrow = self.escrow.as_ref().ok_or_else(unknown)?;
         read_private(&escrow.join(fingerprint)).map_err(|_| unknown())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}
+
+/// Texts that are long enough to be looked for, the longest first: one may stand in another.
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.retain(|text| text.len() >= SHORTEST_CENSORED);
+    texts.sort_by_key(|text| Reverse(text.len()));
+    texts.dedup();
+    texts
+}
+
+/// Whether a secret can have this name.
+fn is_sound(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn failure(code: FailureCode, message: String) -> Failure {
@@ -184,7 +259,7 @@ fn random_key() -> std::io::Result<[u8; 32]> {
 
 /// The key beside an escrow, made at first use.
 fn key_of(escrow: &Path) -> std::io::Result<[u8; 32]> {
-    let path = escrow.join("key");
+    let path = escrow.join(KEY);
     let wrong = || {
         std::io::Error::new(
             ErrorKind::InvalidData,
@@ -277,6 +352,35 @@ mod tests {
             store.reveal(&named("absent")).unwrap_err().code,
             FailureCode::NotFound
         );
+    }
+
+    #[test]
+    fn cuts_out_what_any_process_knows_and_leaves_the_rest() {
+        let place = tempfile::tempdir().unwrap();
+        let (names, escrow) = (place.path().join("names"), place.path().join("escrow"));
+        fs::create_dir(&names).unwrap();
+        write_private(&names.join("office"), b"correct horse\n").unwrap();
+        write_private(&names.join("pin"), b"0000").unwrap();
+        let earlier = SecretStore::open(Vec::new(), Some(escrow.clone())).unwrap();
+        earlier.mask("battery staple");
+        earlier.keep().unwrap();
+
+        let store = SecretStore::open(vec![names], Some(escrow)).unwrap();
+        for (text, censored) in [
+            ("correct horse", Some("…")),
+            (
+                "no \"correct horse\", no battery staples",
+                Some("no \"…\", no …s"),
+            ),
+            ("correct horses", Some("…s")),
+            ("the pin is 0000", None),
+            ("incorrect", None),
+        ] {
+            assert_eq!(store.censor(text).as_deref(), censored, "{text}");
+        }
+        assert_eq!(store.censor("fresh secret"), None);
+        store.mask("fresh secret");
+        assert_eq!(store.censor("fresh secret").as_deref(), Some("…"));
     }
 
     #[test]

@@ -55,9 +55,8 @@ impl Apply {
         let (state, _lock) = session.lock().await?;
         let plugins = session.plugins_of(&file)?;
         let planning = Instant::now();
-        let parts = session
-            .plan(&file, &plugins, Arc::new(Book::reading()))
-            .await?;
+        let book = Arc::new(Book::reading());
+        let parts = session.plan(&file, &plugins, book.clone()).await?;
         timing::took("plan", planning);
         if parts.iter().all(|part| part.actions.is_empty()) {
             if self.json {
@@ -68,6 +67,7 @@ impl Apply {
             timing::took("total", started);
             return Ok(ExitCode::SUCCESS);
         }
+        session.keep_apart(&parts, &book).await?;
         if !self.json {
             print(&tree::plan(&by_plugin(&parts), options.style()))?;
         }
@@ -79,7 +79,11 @@ impl Apply {
             verify: (!self.no_verify).then_some(SETTLING),
         };
         let applying = Instant::now();
+        let agent = session.secret_agent(&parts).await;
         let report = transaction::apply(parts, &setting).await?;
+        if let Some(agent) = agent {
+            agent.end().await;
+        }
         session.keep_secrets()?;
         timing::took("apply", applying);
         timing::took("total", started);

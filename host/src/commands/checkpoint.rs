@@ -59,7 +59,7 @@ impl Checkpoint {
         match self {
             Self::Create { comment, json } => {
                 let mut noted = Vec::new();
-                for plugin in session.plugins(None)? {
+                for plugin in session.plugins_here(None).await? {
                     let caller = session.caller(&plugin, Arc::new(Book::reading()));
                     let checkpoint = caller.checkpoint(None).await?;
                     noted.push(Noted {

@@ -7,6 +7,7 @@ mod apply;
 mod audit;
 mod checkpoint;
 mod diff;
+mod network_plugin;
 mod options;
 mod plugin;
 mod query;

@@ -1,10 +1,13 @@
 //! Options that every verb takes.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Instant;
 
 use clap::Args;
 
+use super::network_plugin::NetworkPlugin;
+use crate::backends::dbus::BusAddress;
 use crate::output::{ColorChoice, Style};
 
 /// Options that every verb takes.
@@ -40,6 +43,24 @@ pub struct Options {
         env = "OP_DBUS_SECRETS_DIR"
     )]
     pub secrets_dir: PathBuf,
+    /// Message bus: `system`, `session` or an address
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        default_value = "system",
+        value_parser = BusAddress::from_str
+    )]
+    pub dbus_address: BusAddress,
+    /// Who changes the host's network where a state file leaves that open; `netlink` also changes what NetworkManager manages
+    #[arg(
+        long,
+        global = true,
+        value_name = "PLUGIN",
+        value_enum,
+        default_value_t
+    )]
+    pub network_plugin: NetworkPlugin,
     /// Colours in the output
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorChoice,

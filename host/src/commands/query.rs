@@ -53,7 +53,7 @@ impl Query {
         };
         let book = Arc::new(Book::reading());
         let mut sections = Vec::new();
-        for plugin in session.plugins(plugin)? {
+        for plugin in session.plugins_here(plugin).await? {
             timing::took("start", options.started);
             let state = session
                 .caller(&plugin, book.clone())

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use super::network_plugin::NetworkPlugin;
 use super::options::Options;
 use super::report;
+use crate::backends::dbus::Bus;
 use crate::backends::netlink::Netlink;
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
@@ -66,6 +68,8 @@ impl<'a> Session<'a> {
             loaded: Mutex::default(),
             backends: Backends {
                 kernel: kernel.clone(),
+                bus: Arc::new(Bus::connect(options.dbus_address.clone())),
+                secrets: secrets.clone(),
             },
             kernel,
             secrets,
@@ -87,6 +91,11 @@ impl<'a> Session<'a> {
     /// Names of all plugins that can be loaded.
     pub fn plugin_names(&self) -> Vec<&'static str> {
         self.builtins.iter().map(|builtin| builtin.name).collect()
+    }
+
+    /// Who changes the host's network where a state file leaves that open.
+    pub fn network_plugin(&self) -> NetworkPlugin {
+        self.options.network_plugin
     }
 
     /// Loads one plugin.
@@ -122,6 +131,20 @@ impl<'a> Session<'a> {
                 .iter()
                 .map(|name| self.plugin(name))
                 .collect(),
+        }
+    }
+
+    /// Loads the named plugin, or those that have something to say on this host.
+    ///
+    /// # Errors
+    /// As [`Session::plugin`] and [`Session::default_plugins`].
+    pub async fn plugins_here(&self, name: Option<&str>) -> anyhow::Result<Vec<Plugin>> {
+        match name {
+            Some(name) => Ok(vec![self.plugin(name)?]),
+            None => {
+                let names = self.default_plugins().await?;
+                names.into_iter().map(|name| self.plugin(name)).collect()
+            }
         }
     }
 

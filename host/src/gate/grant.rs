@@ -1,6 +1,10 @@
 //! What the operator lets a plugin do: pure values, checked without input or output.
 
+mod dbus;
+
 use serde::{Deserialize, Serialize};
+
+pub use dbus::{Bid, DbusGrant, DbusRule, Effect, covering};
 
 use super::network::{Network, Range};
 use super::pattern::Pattern;
@@ -11,6 +15,8 @@ use super::pattern::Pattern;
 pub struct Grant {
     /// The kernel's network configuration.
     pub netlink: Option<NetlinkGrant>,
+    /// Services on a message bus.
+    pub dbus: Option<DbusGrant>,
     /// Names of secrets that the plugin may have put in place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Pattern>,

@@ -2,6 +2,7 @@
 //!
 //! A [`Gate`] belongs to one call into one plugin. It knows the plugin's grant, what the call is for ([`Mode`]), and the backends.
 
+pub mod dbus;
 pub mod grant;
 mod netlink;
 pub mod network;
@@ -12,13 +13,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::backends::dbus::Bus;
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{
     Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
 };
 use crate::contract::types::{Failure, FailureCode};
+use crate::secrets::SecretStore;
 use grant::{Grant, NetlinkGrant};
 
+pub use netlink::changed_links;
 pub use recorder::{Recorder, Rehearsed};
 
 /// What a call into a plugin may do with its capabilities.
@@ -26,8 +30,10 @@ pub use recorder::{Recorder, Rehearsed};
 pub enum Mode {
     /// Nothing: `describe`, `watches`, `validate` and `diff` are pure.
     Pure,
-    /// Read: `query`, `verify`, `checkpoint`.
+    /// Read: `query`, `verify`.
     Read,
+    /// Read, and let a backend keep a state to go back to: `checkpoint`.
+    Checkpoint,
     /// Read and change: `apply`, `rollback`, `release`.
     Change,
     /// Read, and tell what would be changed.
@@ -39,6 +45,10 @@ pub enum Mode {
 pub struct Backends {
     /// The kernel, in the namespace that the operator named.
     pub kernel: Arc<dyn Kernel>,
+    /// The message bus, connected when it is first used.
+    pub bus: Arc<Bus>,
+    /// Secrets by reference.
+    pub secrets: Arc<SecretStore>,
 }
 
 /// Stands between one call into a plugin and the backends.
@@ -55,6 +65,8 @@ pub struct Gate {
     pub recorder: Arc<dyn Recorder>,
     /// How many more calls the plugin may make.
     pub calls_left: AtomicU64,
+    /// How many more subscriptions it may hold.
+    pub subscriptions_left: AtomicU64,
 }
 
 fn failure(code: FailureCode, message: impl Into<String>) -> Failure {
@@ -68,6 +80,11 @@ fn failure(code: FailureCode, message: impl Into<String>) -> Failure {
 impl Gate {
     /// Counts a call and finds the netlink part of the grant.
     fn netlink(&self) -> Result<&NetlinkGrant, Failure> {
+        self.lent(self.grant.netlink.as_ref(), "netlink")
+    }
+
+    /// Counts a call of a capability; `part` is what the grant says of it.
+    fn lent<'g, T>(&self, part: Option<&'g T>, capability: &str) -> Result<&'g T, Failure> {
         self.count()?;
         if self.mode == Mode::Pure {
             return Err(failure(
@@ -75,10 +92,10 @@ impl Gate {
                 "describe, watches, validate and diff are pure: they may call no capability",
             ));
         }
-        self.grant.netlink.as_ref().ok_or_else(|| {
+        part.ok_or_else(|| {
             self.refuse(failure(
                 FailureCode::Denied,
-                format!("plugin {} has no grant for netlink; the operator writes one as [plugins.{}.grant.netlink]", self.plugin, self.plugin),
+                format!("plugin {} has no grant for {capability}; the operator writes one as [plugins.{}.grant.{capability}]", self.plugin, self.plugin),
             ))
         })
     }
@@ -217,7 +234,7 @@ impl Gate {
     /// The requests, by number, that the grant does not cover.
     async fn check(&self, requests: &[Request]) -> Result<HashMap<usize, Failure>, Failure> {
         let netlink = self.netlink()?;
-        if self.mode == Mode::Read {
+        if matches!(self.mode, Mode::Read | Mode::Checkpoint) {
             return Err(failure(
                 FailureCode::Denied,
                 "query, verify and checkpoint may read only; changes belong into apply and rollback",

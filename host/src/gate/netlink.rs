@@ -1,6 +1,6 @@
 //! Netlink calls against a grant: which names, networks and tables a request concerns, and whether the grant covers them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::grant::{Grant, NetlinkGrant};
@@ -122,6 +122,14 @@ pub fn names(requests: &[Request]) -> HashSet<&str> {
             } = Concerns::of(request);
             changes.into_iter().chain(parents).chain(mentions)
         })
+        .collect()
+}
+
+/// The links that the requests change, or hang something from.
+pub fn changed_links(requests: &[Request]) -> BTreeSet<&str> {
+    requests
+        .iter()
+        .flat_map(|request| Concerns::of(request).changes)
         .collect()
 }
 

@@ -44,6 +44,11 @@ impl Pattern {
         pattern[p..].iter().all(|&byte| byte == b'*')
     }
 
+    /// The one name that fits, if there is but one.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.0.contains(['*', '?'])).then_some(&self.0)
+    }
+
     /// Whether every name fits.
     pub fn is_any(&self) -> bool {
         !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')

@@ -1,53 +1,60 @@
 //! `dbus`: services on a message bus.
 
+use std::time::Duration;
+
 use wasmtime::component::Resource;
 
 use super::Ctx;
 use crate::contract::dbus::{
-    Host, HostSubscription, MethodCall, Property, Reply, Signal, SignalMatch, Subscription,
+    Host, HostSubscription, MethodCall, Property, Reply, Signal, SignalMatch,
 };
 use crate::contract::types::Failure;
+use crate::gate::dbus::Subscription;
 
 type Answer<T> = wasmtime::Result<Result<T, Failure>>;
 
 impl Host for Ctx {
-    async fn call(&mut self, _message: MethodCall) -> Answer<Reply> {
-        Ok(Err(self.gate.without("dbus")))
+    async fn call(&mut self, message: MethodCall) -> Answer<Reply> {
+        Ok(self.gate.call(message).await)
     }
 
     async fn call_all(
         &mut self,
         messages: Vec<MethodCall>,
     ) -> wasmtime::Result<Vec<Result<Reply, Failure>>> {
-        Ok(messages
-            .iter()
-            .map(|_| Err(self.gate.without("dbus")))
-            .collect())
+        Ok(self.gate.call_all(messages).await)
     }
 
-    async fn get_property(&mut self, _of: Property) -> Answer<String> {
-        Ok(Err(self.gate.without("dbus")))
+    async fn get_property(&mut self, of: Property) -> Answer<String> {
+        Ok(self.gate.get_property(&of).await)
     }
 
-    async fn has_owner(&mut self, _name: String) -> Answer<bool> {
-        Ok(Err(self.gate.without("dbus")))
+    async fn has_owner(&mut self, name: String) -> Answer<bool> {
+        Ok(self.gate.has_owner(&name).await)
     }
 
-    async fn subscribe(&mut self, _to: SignalMatch) -> Answer<Resource<Subscription>> {
-        Ok(Err(self.gate.without("dbus")))
+    async fn subscribe(&mut self, to: SignalMatch) -> Answer<Resource<Subscription>> {
+        match self.gate.subscribe(to).await {
+            Ok(subscription) => Ok(Ok(self.table.push(subscription)?)),
+            Err(failure) => Ok(Err(failure)),
+        }
     }
 }
 
 impl HostSubscription for Ctx {
     async fn next(
         &mut self,
-        _subscription: Resource<Subscription>,
-        _timeout_ms: u32,
+        subscription: Resource<Subscription>,
+        timeout_ms: u32,
     ) -> Answer<Option<Signal>> {
-        Ok(Err(self.gate.without("dbus")))
+        let subscription = self.table.get_mut(&subscription)?;
+        let within = Duration::from_millis(timeout_ms.into());
+        Ok(self.gate.next(subscription, within).await)
     }
 
-    async fn drop(&mut self, _subscription: Resource<Subscription>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, subscription: Resource<Subscription>) -> wasmtime::Result<()> {
+        drop(self.table.delete(subscription)?);
+        self.gate.unsubscribe();
         Ok(())
     }
 }

@@ -25,6 +25,7 @@ fn grant(name: &str) -> Grant {
         "net" => Grant {
             netlink: Some(NetlinkGrant::everything()),
             secrets: vec![crate::gate::pattern::Pattern::new("*")],
+            ..Grant::default()
         },
         _ => Grant::default(),
     }

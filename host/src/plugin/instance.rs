@@ -62,6 +62,7 @@ impl Caller<'_> {
                 backends: self.backends.clone(),
                 recorder: self.recorder.clone(),
                 calls_left: AtomicU64::new(limits.host_calls),
+                subscriptions_left: AtomicU64::new(limits.subscriptions),
             },
             meter: Meter::new(limits),
             log: LogBudget {
@@ -193,7 +194,12 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn checkpoint(&self, within: Option<&Json>) -> Result<CheckpointData, PluginError> {
-        let answer = call!(self, Mode::Read, "checkpoint", call_checkpoint(within))?;
+        let answer = call!(
+            self,
+            Mode::Checkpoint,
+            "checkpoint",
+            call_checkpoint(within)
+        )?;
         self.answer("checkpoint", answer)
     }
 

@@ -19,6 +19,8 @@ pub struct Limits {
     pub deadline: Duration,
     /// How many calls a plugin may make to the host during one call into it.
     pub host_calls: u64,
+    /// Subscriptions to signals that a plugin may hold at once.
+    pub subscriptions: u64,
     /// Lines that a plugin may log during one call.
     pub log_lines: u32,
     /// Bytes of one such line.
@@ -35,6 +37,7 @@ impl Default for Limits {
             crossing: 256 << 20,
             deadline: Duration::from_secs(120),
             host_calls: 100_000,
+            subscriptions: 16,
             log_lines: 1_000,
             log_line_length: 4_096,
         }

@@ -10,21 +10,12 @@ use super::ending::{Cause, Report, first_failure};
 use super::interrupt::Interrupt;
 use super::plan::Part;
 use super::record::PluginDigest;
-use super::settle;
+use super::settle::{self, News};
 use super::state_dir::StateDir;
 use super::undoers::Undoers;
-use crate::backends::netlink::{Events, Group, Netlink};
+use crate::backends::netlink::Netlink;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::Mode;
-
-/// What means that the system may have come closer to the wish.
-const WATCHED: [Group; 5] = [
-    Group::Links,
-    Group::Addresses,
-    Group::Routes,
-    Group::Rules,
-    Group::Neighbours,
-];
 
 /// What a transaction needs beside its parts.
 pub struct Setting<'a> {
@@ -56,10 +47,7 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         });
     }
     // Listening starts before the first change, so that no event is missed.
-    let events = setting
-        .kernel
-        .watch(&WATCHED)
-        .map_err(crate::plugin::failure::to_error)?;
+    let news = News::listen(setting.kernel, &parts).await?;
     let plugins = parts.iter().map(|part| PluginDigest {
         plugin: part.name().to_owned(),
         digest: part.caller.plugin.digest.clone(),
@@ -79,7 +67,7 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     }
     let id = transaction.id.clone();
     let mut outcomes = Vec::new();
-    let working = work(&parts, &mut outcomes, setting.verify.zip(Some(events)));
+    let working = work(&parts, &mut outcomes, setting.verify.zip(Some(news)));
     let closed = transaction.close(working).await;
     Ok(Report {
         transaction: id,
@@ -95,11 +83,11 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
 async fn work(
     parts: &[Part<'_>],
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
-    verify: Option<(Duration, Events)>,
+    verify: Option<(Duration, News)>,
 ) -> Result<(), Cause> {
     carry_out(parts, outcomes).await?;
-    if let Some((within, events)) = verify {
-        let found = settle::verify(parts, events, within)
+    if let Some((within, news)) = verify {
+        let found = settle::verify(parts, news, within)
             .await
             .map_err(Cause::Plugin)?;
         if !found.is_empty() {

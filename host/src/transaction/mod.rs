@@ -43,7 +43,7 @@ pub mod rollback;
 pub mod same;
 pub mod settle;
 #[cfg(test)]
-mod simulated;
+pub(crate) mod simulated;
 pub mod state_dir;
 pub mod trail;
 pub mod undo;

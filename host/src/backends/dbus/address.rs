@@ -1,7 +1,9 @@
 //! Where a message bus listens.
 
+use std::convert::Infallible;
 use std::env;
 use std::fmt;
+use std::str::FromStr;
 
 use zbus::Connection;
 use zbus::connection::Builder;
@@ -24,6 +26,15 @@ pub enum BusAddress {
 }
 
 impl BusAddress {
+    /// The bus as a grant names it: `system`, `session`, or the address.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::System => "system",
+            Self::Session => "session",
+            Self::Explicit(address) => address,
+        }
+    }
+
     /// The addresses to try, as text.
     fn resolve(&self) -> Result<String, Failure> {
         match self {
@@ -70,6 +81,19 @@ impl BusAddress {
                 trouble.join("; ")
             ),
         ))
+    }
+}
+
+impl FromStr for BusAddress {
+    type Err = Infallible;
+
+    /// `system`, `session` or an address; what is no address shows when it is first used.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "system" => Self::System,
+            "session" => Self::Session,
+            address => Self::Explicit(address.into()),
+        })
     }
 }
 

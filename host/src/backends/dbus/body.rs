@@ -5,7 +5,7 @@
 
 use zbus::Message;
 
-use super::value::{Order, Signature, ValueError, to_json};
+use super::value::{Order, Secrets, Signature, ValueError, to_json};
 
 /// The code of the header field that holds the body's signature (D-Bus specification, "Header Fields").
 const SIGNATURE: u8 = 8;
@@ -14,6 +14,7 @@ const SIGNATURE: u8 = 8;
 pub(super) fn body_of(
     message: &Message,
     largest: usize,
+    secrets: &dyn Secrets,
 ) -> Result<(String, String), Box<ValueError>> {
     let bytes = signature_of(message).unwrap_or_default();
     let values = to_json(
@@ -21,6 +22,7 @@ pub(super) fn body_of(
         message.body().data(),
         order_of(message),
         largest,
+        secrets,
     )?;
     Ok((String::from_utf8_lossy(bytes).into_owned(), values))
 }

@@ -3,7 +3,7 @@
 use zbus::Message;
 
 use super::body::body_of;
-use super::value::{Problem, ValueError};
+use super::value::{Problem, Secrets, ValueError};
 use crate::contract::types::{BackendError, Failure, FailureCode};
 
 /// An error's text is for a person; one that is longer is left out.
@@ -18,12 +18,12 @@ pub(super) fn failure(code: FailureCode, message: impl Into<String>) -> Failure 
 }
 
 /// The failure of a call that got an error reply. `subject` says which call.
-pub(super) fn of_reply(subject: &str, reply: &Message) -> Failure {
+pub(super) fn of_reply(subject: &str, reply: &Message, secrets: &dyn Secrets) -> Failure {
     let name = reply
         .header()
         .error_name()
         .map_or_else(String::new, |name| name.to_string());
-    let text = body_of(reply, LONGEST_TEXT)
+    let text = body_of(reply, LONGEST_TEXT, secrets)
         .ok()
         .and_then(|(_, values)| serde_json::from_str::<Vec<serde_json::Value>>(&values).ok())
         .and_then(|values| Some(values.first()?.as_str()?.to_owned()));

@@ -15,12 +15,13 @@ use tokio::task::AbortHandle;
 use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream};
 
+use super::object::{Object, Server};
 use super::owners::Owners;
 use super::signal::Listener;
 
 /// How many calls may be without a reply at once. dbus-daemon refuses the 129th on a system bus (dbus-daemon(1),
 /// `max_replies_per_connection`, and `bus/config-parser.c` for its default of 128).
-const WINDOW: usize = 120;
+pub(super) const WINDOW: usize = 120;
 
 /// So many calls that nobody waits for any longer make a connection stale: their replies may never come.
 const STALE: usize = WINDOW / 2;
@@ -60,14 +61,15 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts to serve a connection.
-    pub(super) fn new(connection: Connection) -> Self {
+    /// Starts to serve a connection; calls that come in go to `object`.
+    pub(super) fn new(connection: Connection, object: Option<Arc<dyn Object>>) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         // Bounded by the window: all that is queued waits for a reply, save for what unsubscribes.
         let (outgoing, queue) = mpsc::unbounded_channel();
+        let server = object.map(|object| Server::new(object, outgoing.clone()));
         // Made before anything is sent, so that it misses nothing.
         let incoming = MessageStream::from(&connection);
-        let router = tokio::spawn(route(incoming, state.clone())).abort_handle();
+        let router = tokio::spawn(route(incoming, state.clone(), server)).abort_handle();
         let writer = tokio::spawn(write(connection, queue, state.clone())).abort_handle();
         Self {
             state,
@@ -190,7 +192,7 @@ async fn write(
     }
 }
 
-async fn route(mut incoming: MessageStream, state: Arc<Mutex<State>>) {
+async fn route(mut incoming: MessageStream, state: Arc<Mutex<State>>, server: Option<Server>) {
     loop {
         match poll_fn(|context| Pin::new(&mut incoming).poll_next(context)).await {
             Some(Ok(message)) => match message.message_type() {
@@ -202,7 +204,11 @@ async fn route(mut incoming: MessageStream, state: Arc<Mutex<State>>) {
                         listener.offer(&message, &state.owners);
                     }
                 }
-                Type::MethodCall => {}
+                Type::MethodCall => {
+                    if let Some(server) = &server {
+                        server.take(message);
+                    }
+                }
             },
             Some(Err(error)) => {
                 tracing::debug!("reading from the message bus: {error}");

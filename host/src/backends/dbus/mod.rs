@@ -12,13 +12,17 @@ mod bus;
 mod call;
 mod error;
 mod link;
+mod object;
 mod owners;
 mod signal;
 pub mod value;
 
 pub use address::BusAddress;
 pub use bus::{Bus, Limits};
+pub use call::{Outgoing, PROPERTIES, Terms, get_of, subject_of, variant_of};
+pub use object::{ErrorReply, Incoming, Object};
+pub use owners::BUS;
 pub use signal::Subscription;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

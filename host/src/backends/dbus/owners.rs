@@ -9,7 +9,7 @@ use zbus::Message;
 use zbus::message::Type;
 
 /// The bus itself: the name that its own signals carry (D-Bus specification, "Message Bus Messages").
-pub(super) const BUS: &str = "org.freedesktop.DBus";
+pub const BUS: &str = "org.freedesktop.DBus";
 
 /// Owners of well-known names, as far as somebody watches them.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use zbus::message::Flags;
 use zbus::names::{BusName, InterfaceName, MemberName};
 use zbus::{Message, ObjectPath};
@@ -13,6 +14,7 @@ use super::bus::Limits;
 use super::error::{failure, of_received};
 use super::link::Link;
 use super::owners::{BUS, Owners, is_literal};
+use super::value::{NoSecrets, Secrets};
 use crate::contract::dbus::{Signal, SignalMatch};
 use crate::contract::types::{Failure, FailureCode};
 
@@ -97,12 +99,13 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Subscribes on this connection.
+    /// Subscribes on this connection; the bus must have answered by `until`.
     pub(super) async fn new(
         link: Arc<Link>,
         id: u64,
         to: SignalMatch,
         limits: Limits,
+        until: Instant,
     ) -> Result<Self, Failure> {
         let subject = format!("signals of {}", to.sender);
         let rules = rules(&to)
@@ -135,7 +138,7 @@ impl Subscription {
         let asks_owner = |at: usize| watched.is_some() && at == 1;
         let replies = subscription.link.send_marked(calls).await;
         for (at, reply) in replies.into_iter().enumerate() {
-            match super::call::answer_of(&subscription.subject, reply).await {
+            match super::call::answer_of(&subscription.subject, reply, until, &NoSecrets).await {
                 Ok(_) => {}
                 // Nobody owns the name yet.
                 Err(_) if asks_owner(at) => {}
@@ -153,23 +156,23 @@ impl Subscription {
         }
     }
 
-    /// Waits for the next signal, however long. May be dropped at any time without losing one.
+    /// Waits for the next signal, however long; `secrets` says what is secret of it. May be dropped at any time without losing one.
     ///
     /// # Errors
     /// - `limit` when more came in than the queue holds; they are gone, and the state must be read anew. Later signals follow.
     /// - `unavailable` when the connection was lost: subscribe anew.
     /// - `refused` when a signal is not what D-Bus allows.
-    pub async fn next(&mut self) -> Result<Signal, Failure> {
+    pub async fn next(&mut self, secrets: &dyn Secrets) -> Result<Signal, Failure> {
         loop {
             let news = self.listener.news.notified();
-            if let Some(result) = self.ready() {
+            if let Some(result) = self.ready(secrets) {
                 return result;
             }
             news.await;
         }
     }
 
-    fn ready(&self) -> Option<Result<Signal, Failure>> {
+    fn ready(&self, secrets: &dyn Secrets) -> Option<Result<Signal, Failure>> {
         let limits = &self.listener.limits;
         let mut queue = self.listener.queue();
         if std::mem::take(&mut queue.overflowed) {
@@ -184,7 +187,7 @@ impl Subscription {
         if let Some(message) = queue.signals.pop_front() {
             queue.bytes -= message.data().len();
             drop(queue);
-            return Some(self.convert(&message));
+            return Some(self.convert(&message, secrets));
         }
         queue.closed.then(|| {
             Err(failure(
@@ -197,9 +200,9 @@ impl Subscription {
         })
     }
 
-    fn convert(&self, message: &Message) -> Result<Signal, Failure> {
+    fn convert(&self, message: &Message, secrets: &dyn Secrets) -> Result<Signal, Failure> {
         let largest = self.listener.limits.reply;
-        let (signature, arguments) = body_of(message, largest)
+        let (signature, arguments) = body_of(message, largest, secrets)
             .map_err(|error| of_received(&self.subject, *error, largest))?;
         let header = message.header();
         let text = |part: Option<&str>| part.unwrap_or_default().to_owned();

@@ -50,7 +50,7 @@ use crate::contract::netlink::{
     Address, BridgeVlan, Family, Kind, Link, LinkSelector, Neighbour, Request, Route, RouteScope,
     Rule,
 };
-use crate::contract::types::Failure;
+use crate::contract::types::{Failure, FailureCode};
 use crate::secrets::SecretStore;
 
 pub use events::{Event, Events, Group};
@@ -171,6 +171,15 @@ impl Kernel for Netlink {
     }
 
     async fn execute(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
+        // An undo, in a later process even, must be able to put back the keys that are about to be replaced.
+        if let Err(error) = self.0.secrets.keep() {
+            let failure = Failure {
+                code: FailureCode::Internal,
+                message: format!("the escrow of secrets cannot be written: {error}"),
+                backend: None,
+            };
+            return nothing_tried(requests, &failure);
+        }
         let mut channel = self.0.route.lock().await;
         match Pipeline::open(self, &mut channel, requests).await {
             Ok(pipeline) => pipeline.run().await,

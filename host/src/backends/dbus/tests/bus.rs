@@ -1,8 +1,9 @@
 //! Calls, properties, names and signals on a real dbus-daemon.
 
-use super::fixture::{PrivateBus, method, no_secrets};
+use super::fixture::{PrivateBus, method, plain};
 use super::service::{NAME, PATH, Service, ask};
-use crate::backends::dbus::{Bus, BusAddress, Limits, Subscription};
+use crate::backends::dbus::value::NoSecrets;
+use crate::backends::dbus::{Bus, BusAddress, Limits, Subscription, Terms};
 use crate::contract::dbus::{Property, SignalMatch};
 use crate::contract::types::FailureCode;
 
@@ -18,7 +19,7 @@ fn from(sender: &str) -> SignalMatch {
 async fn numbers(subscription: &mut Subscription, count: usize) -> Vec<String> {
     let mut numbers = Vec::new();
     for _ in 0..count {
-        numbers.push(subscription.next().await.unwrap().arguments);
+        numbers.push(subscription.next(&NoSecrets).await.unwrap().arguments);
     }
     numbers
 }
@@ -61,7 +62,7 @@ async fn five_hundred_calls_are_answered_in_order_past_the_limit_of_the_system_b
         .collect();
     calls[7] = ask("Echo", "u", r#"["seven"]"#);
     calls[9] = ask("Fail", "", "[]");
-    let answers = private.bus().call_all(&calls, &no_secrets).await;
+    let answers = private.bus().call_all(&plain(&calls)).await;
     assert_eq!(answers.len(), 500);
     for (number, answer) in answers.into_iter().enumerate() {
         match number {
@@ -82,7 +83,7 @@ async fn a_reply_in_the_other_byte_order_reads_the_same() {
     let arguments = serde_json::to_string(&["a{sv}aq", values]).unwrap();
     let reply = private
         .bus()
-        .call(&ask("BigEndian", "ss", arguments), &no_secrets)
+        .call(&ask("BigEndian", "ss", arguments), Terms::PLAIN)
         .await
         .unwrap();
     assert_eq!(
@@ -100,7 +101,7 @@ async fn errors_keep_the_name_and_the_text_of_the_service() {
     let _locked = Service::start(&private.address, "org.example.Locked").await;
     let bus = private.bus();
     let failure = bus
-        .call(&ask("Fail", "", "[]"), &no_secrets)
+        .call(&ask("Fail", "", "[]"), Terms::PLAIN)
         .await
         .unwrap_err();
     let backend = failure.backend.unwrap();
@@ -108,7 +109,7 @@ async fn errors_keep_the_name_and_the_text_of_the_service() {
     assert_eq!(backend.text.as_deref(), Some("the moon is \"wrong\""));
 
     let failure = bus
-        .call(&ask("FailSilently", "", "[]"), &no_secrets)
+        .call(&ask("FailSilently", "", "[]"), Terms::PLAIN)
         .await
         .unwrap_err();
     assert_eq!(failure.code, FailureCode::NotFound);
@@ -122,7 +123,7 @@ async fn errors_keep_the_name_and_the_text_of_the_service() {
         "",
         "[]",
     );
-    let failure = bus.call(&nobody, &no_secrets).await.unwrap_err();
+    let failure = bus.call(&nobody, Terms::PLAIN).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Unavailable, "{failure:?}");
 
     // The policy of the bus denies it.
@@ -134,7 +135,7 @@ async fn errors_keep_the_name_and_the_text_of_the_service() {
         "",
         "[]",
     );
-    let failure = bus.call(&open, &no_secrets).await.unwrap_err();
+    let failure = bus.call(&open, Terms::PLAIN).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Refused);
     assert_eq!(
         failure.backend.unwrap().name,
@@ -148,7 +149,7 @@ async fn errors_keep_the_name_and_the_text_of_the_service() {
         (NAME, PATH, NAME, "no.member"),
     ] {
         let call = method(destination, path, interface, member, "", "[]");
-        let failure = bus.call(&call, &no_secrets).await.unwrap_err();
+        let failure = bus.call(&call, Terms::PLAIN).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::Invalid, "{failure:?}");
     }
 }
@@ -184,14 +185,14 @@ async fn properties_are_variants() {
     };
     let bus = private.bus();
     let value: serde_json::Value =
-        serde_json::from_str(&bus.get_property(&of).await.unwrap()).unwrap();
+        serde_json::from_str(&bus.get_property(&of, Terms::PLAIN).await.unwrap()).unwrap();
     assert_eq!(value["type"], "as");
     assert!(value["data"].is_array());
     let missing = Property {
         name: "Nonsense".into(),
         ..of
     };
-    let failure = bus.get_property(&missing).await.unwrap_err();
+    let failure = bus.get_property(&missing, Terms::PLAIN).await.unwrap_err();
     assert!(failure.backend.is_some(), "{failure:?}");
 }
 
@@ -211,7 +212,7 @@ async fn only_signals_of_the_sender_that_match_come_in() {
         "s",
         format!("[\"{NAME}\"]"),
     );
-    let owner = bus.call(&question, &no_secrets).await.unwrap();
+    let owner = bus.call(&question, Terms::PLAIN).await.unwrap();
     assert_eq!(owner.values, format!("[\"{}\"]", echo.unique_name()));
 
     let mut all = bus.subscribe(from(NAME)).await.unwrap();
@@ -250,7 +251,7 @@ async fn all_connections(bus: &Bus) -> Vec<String> {
         "",
         "[]",
     );
-    let reply = bus.call(&list, &no_secrets).await.unwrap();
+    let reply = bus.call(&list, Terms::PLAIN).await.unwrap();
     let (names,): (Vec<String>,) = serde_json::from_str(&reply.values).unwrap();
     names
         .into_iter()
@@ -273,7 +274,7 @@ async fn a_subscription_follows_the_name_to_its_next_owner() {
     first.emit("Ticked", 2, None).await;
     let second = Service::start(&private.address, NAME).await;
     second.emit("Ticked", 3, None).await;
-    let signal = ticks.next().await.unwrap();
+    let signal = ticks.next(&NoSecrets).await.unwrap();
     assert_eq!(
         (signal.arguments.as_str(), signal.sender),
         ("[3]", second.unique_name())
@@ -296,8 +297,13 @@ async fn a_queue_that_runs_over_says_so_once_and_goes_on() {
         echo.emit("Ticked", number, None).await;
     }
     // A round trip through the service puts the signals before its reply.
-    bus.call(&ask("Echo", "", "[]"), &no_secrets).await.unwrap();
-    assert_eq!(ticks.next().await.unwrap_err().code, FailureCode::Limit);
+    bus.call(&ask("Echo", "", "[]"), Terms::PLAIN)
+        .await
+        .unwrap();
+    assert_eq!(
+        ticks.next(&NoSecrets).await.unwrap_err().code,
+        FailureCode::Limit
+    );
     echo.emit("Ticked", 5, None).await;
     assert_eq!(numbers(&mut ticks, 1).await, ["[5]"]);
 }
@@ -335,7 +341,7 @@ async fn a_bus_that_went_away_is_reconnected_on_the_next_use() {
     let bus = private.bus();
     let mut ticks = bus.subscribe(from(NAME)).await.unwrap();
     let silent = ask("Silent", "", "[]");
-    let call = bus.call(&silent, &no_secrets);
+    let call = bus.call(&silent, Terms::PLAIN);
     let kill = async {
         // On the same connection, so the call before it has reached the bus.
         bus.has_owner(NAME).await.unwrap();
@@ -345,7 +351,7 @@ async fn a_bus_that_went_away_is_reconnected_on_the_next_use() {
     let failure = answer.unwrap_err();
     assert_eq!(failure.code, FailureCode::Timeout, "{failure:?}");
     assert_eq!(
-        ticks.next().await.unwrap_err().code,
+        ticks.next(&NoSecrets).await.unwrap_err().code,
         FailureCode::Unavailable
     );
     assert_eq!(
@@ -357,5 +363,7 @@ async fn a_bus_that_went_away_is_reconnected_on_the_next_use() {
     private.restart().await;
     assert!(!bus.has_owner(NAME).await.unwrap());
     let _echo = Service::start(&private.address, NAME).await;
-    bus.call(&ask("Echo", "", "[]"), &no_secrets).await.unwrap();
+    bus.call(&ask("Echo", "", "[]"), Terms::PLAIN)
+        .await
+        .unwrap();
 }

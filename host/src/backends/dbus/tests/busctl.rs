@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::fixture::{PrivateBus, installed, no_secrets};
+use super::fixture::{PrivateBus, installed};
 use super::service::{NAME, PATH, Service, ask};
+use crate::backends::dbus::Terms;
 
 /// What `busctl --json` prints of a reply; the data as they stand, since serde_json may read a double as the one beside it.
 #[derive(Deserialize)]
@@ -110,7 +111,7 @@ async fn busctl_sends_and_prints_what_we_send_and_print() {
         let printed: Printed = serde_json::from_str(&stdout).unwrap();
 
         let ours = bus
-            .call(&ask("Echo", signature, values.to_string()), &no_secrets)
+            .call(&ask("Echo", signature, values.to_string()), Terms::PLAIN)
             .await
             .unwrap();
         assert_eq!(ours.signature, signature);
@@ -124,7 +125,7 @@ async fn busctl_sends_and_prints_what_we_send_and_print() {
         }
         // What busctl printed is taken as it stands.
         let again = bus
-            .call(&ask("Echo", signature, printed.data.get()), &no_secrets)
+            .call(&ask("Echo", signature, printed.data.get()), Terms::PLAIN)
             .await
             .unwrap();
         assert_eq!(again, ours);
@@ -161,7 +162,7 @@ async fn keys_that_are_no_text_are_beyond_busctl_and_pairs_for_us() {
     assert!(!output.status.success(), "{output:?}");
     let ours = private
         .bus()
-        .call(&ask("Echo", "a{us}", r#"[[[7,"x"]]]"#), &no_secrets)
+        .call(&ask("Echo", "a{us}", r#"[[[7,"x"]]]"#), Terms::PLAIN)
         .await
         .unwrap();
     assert_eq!(ours.values, r#"[[[7,"x"]]]"#);

@@ -6,9 +6,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::backends::dbus::{Bus, BusAddress, Limits};
+use crate::backends::dbus::{Bus, BusAddress, Limits, Outgoing, Terms};
 use crate::contract::dbus::MethodCall;
-use crate::contract::types::{Failure, FailureCode, Secret};
 
 /// A dbus-daemon in a temporary directory; both go with it.
 pub struct PrivateBus {
@@ -116,13 +115,10 @@ impl PrivateBus {
     }
 }
 
-/// For calls without secrets.
-pub fn no_secrets(_: &Secret) -> Result<String, Failure> {
-    Err(Failure {
-        code: FailureCode::Internal,
-        message: "there is no secret in this test".into(),
-        backend: None,
-    })
+/// Calls on the plain terms.
+pub fn plain(calls: &[MethodCall]) -> Vec<Outgoing<'_>> {
+    let terms = Terms::PLAIN;
+    calls.iter().map(|call| Outgoing { call, terms }).collect()
 }
 
 pub fn method(

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::fixture::{PrivateBus, no_secrets};
+use super::fixture::{PrivateBus, plain};
 use super::service::{NAME, PATH, Service, ask};
-use crate::backends::dbus::Limits;
+use crate::backends::dbus::{Limits, Terms};
 use crate::contract::dbus::Property;
 use crate::contract::types::FailureCode;
 
@@ -19,12 +19,14 @@ async fn an_array_too_large_is_a_limit_and_the_connection_lives_on() {
         ..Limits::default()
     });
     let failure = bus
-        .call(&ask("Huge", "", "[]"), &no_secrets)
+        .call(&ask("Huge", "", "[]"), Terms::PLAIN)
         .await
         .unwrap_err();
     assert_eq!(failure.code, FailureCode::Limit);
     assert!(failure.message.contains("1048576"), "{failure:?}");
-    bus.call(&ask("Echo", "", "[]"), &no_secrets).await.unwrap();
+    bus.call(&ask("Echo", "", "[]"), Terms::PLAIN)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -35,7 +37,7 @@ async fn descriptors_and_replies_of_the_wrong_type_are_refused_with_a_word() {
     let _echo = Service::start(&private.address, NAME).await;
     let bus = private.bus();
     let failure = bus
-        .call(&ask("Descriptor", "", "[]"), &no_secrets)
+        .call(&ask("Descriptor", "", "[]"), Terms::PLAIN)
         .await
         .unwrap_err();
     assert_eq!(failure.code, FailureCode::Refused);
@@ -50,7 +52,7 @@ async fn descriptors_and_replies_of_the_wrong_type_are_refused_with_a_word() {
         interface: NAME.into(),
         name: "Any".into(),
     };
-    let failure = bus.get_property(&of).await.unwrap_err();
+    let failure = bus.get_property(&of, Terms::PLAIN).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Refused);
     assert!(
         failure.message.contains("in place of a variant"),
@@ -68,7 +70,7 @@ async fn a_reply_that_breaks_the_rules_leaves_it_open_what_took_effect() {
         // dbus-daemon throws out whoever sends such a message.
         let failure = private
             .bus()
-            .call(&ask(member, "", "[]"), &no_secrets)
+            .call(&ask(member, "", "[]"), Terms::PLAIN)
             .await
             .unwrap_err();
         assert_eq!(failure.code, FailureCode::Timeout, "{failure:?}");
@@ -89,14 +91,17 @@ async fn calls_that_are_never_answered_do_not_stop_those_that_follow() {
     let silent = vec![ask("Silent", "", "[]"); 100];
     for _ in 0..3 {
         // Given up at once, after they were handed over.
-        let all = bus.call_all(&silent, &no_secrets);
+        let calls = plain(&silent);
+        let all = bus.call_all(&calls);
         tokio::select! {
             biased;
             _ = all => panic!("nobody answers"),
             answer = bus.has_owner(NAME) => assert!(answer.unwrap()),
         }
     }
-    bus.call(&ask("Echo", "", "[]"), &no_secrets).await.unwrap();
+    bus.call(&ask("Echo", "", "[]"), Terms::PLAIN)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -107,8 +112,48 @@ async fn a_deadline_of_the_caller_ends_the_wait() {
     let _echo = Service::start(&private.address, NAME).await;
     let bus = private.bus();
     let silent = ask("Silent", "", "[]");
-    let call = bus.call(&silent, &no_secrets);
+    let call = bus.call(&silent, Terms::PLAIN);
     let waited = tokio::time::timeout(Duration::from_millis(50), call).await;
     assert!(waited.is_err());
-    bus.call(&ask("Echo", "", "[]"), &no_secrets).await.unwrap();
+    bus.call(&ask("Echo", "", "[]"), Terms::PLAIN)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_never_answers_is_given_up_and_it_is_left_open_what_took_effect() {
+    let Some(private) = PrivateBus::start().await else {
+        return;
+    };
+    let _echo = Service::start(&private.address, NAME).await;
+    let bus = private.bus_with(Limits {
+        patience: Duration::from_millis(50),
+        ..Limits::default()
+    });
+    let silent = ask("Silent", "", "[]");
+    let failure = bus.call(&silent, Terms::PLAIN).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::Timeout, "{failure:?}");
+    assert!(failure.message.contains("is unknown"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn replies_to_calls_made_together_are_bounded_together() {
+    let Some(private) = PrivateBus::start().await else {
+        return;
+    };
+    let _echo = Service::start(&private.address, NAME).await;
+    // One reply is some sixteen million bytes of JSON.
+    let bus = private.bus_with(Limits {
+        replies: 20 << 20,
+        ..Limits::default()
+    });
+    let calls = vec![
+        ask("Huge", "", "[]"),
+        ask("Huge", "", "[]"),
+        ask("Echo", "", "[]"),
+    ];
+    let answers = bus.call_all(&plain(&calls)).await;
+    assert!(answers[0].is_ok() && answers[2].is_ok());
+    let failure = answers[1].as_ref().unwrap_err();
+    assert_eq!(failure.code, FailureCode::Limit, "{failure:?}");
 }

@@ -2,7 +2,7 @@
 
 mod bus;
 mod busctl;
-mod fixture;
+pub(crate) mod fixture;
 mod hostile;
-mod network_manager;
-mod service;
+pub(crate) mod network_manager;
+pub(crate) mod service;

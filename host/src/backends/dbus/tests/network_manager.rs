@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::fixture::{PrivateBus, installed, method, no_secrets};
-use crate::backends::dbus::Bus;
+use super::fixture::{PrivateBus, installed, method, plain};
+use crate::backends::dbus::value::NoSecrets;
+use crate::backends::dbus::{Bus, Terms};
 use crate::contract::dbus::{MethodCall, Property, SignalMatch};
 use crate::contract::types::FailureCode;
 
@@ -16,7 +17,7 @@ const PATH: &str = "/org/freedesktop/NetworkManager";
 const SETTINGS: &str = "/org/freedesktop/NetworkManager/Settings";
 const CONNECTION: &str = "org.freedesktop.NetworkManager.Settings.Connection";
 
-struct Host {
+pub(crate) struct Host {
     private: PrivateBus,
     namespace: String,
     network_manager: Child,
@@ -33,7 +34,7 @@ impl Drop for Host {
 
 impl Host {
     /// `None`, and loudly so, where it cannot run.
-    async fn start() -> Option<(Self, Bus)> {
+    pub(crate) async fn start() -> Option<(Self, Bus)> {
         if !installed(&["NetworkManager", "nmcli", "ip"]) {
             return None;
         }
@@ -82,24 +83,35 @@ impl Host {
             network_manager,
         };
         while !bus.has_owner(NAME).await.unwrap() {
-            names.next().await.unwrap();
+            names.next(&NoSecrets).await.unwrap();
         }
         // It owns its name before its objects are there.
         let list = settings("ListConnections", "", "[]".to_owned());
-        while let Err(failure) = bus.call(&list, &no_secrets).await {
+        while let Err(failure) = bus.call(&list, Terms::PLAIN).await {
             assert_eq!(failure.code, FailureCode::Unsupported, "{failure:?}");
         }
         Some((host, bus))
     }
 
-    async fn ip(&self, arguments: &[&str]) {
+    pub(crate) async fn ip(&self, arguments: &[&str]) {
         run(Command::new("ip")
             .args(["-netns", &self.namespace])
             .args(arguments))
         .await;
     }
 
-    async fn nmcli(&self, arguments: &[&str]) {
+    /// The directory of its bus, configuration and profiles.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.private.directory()
+    }
+
+    /// Runs `nmcli` and says whether it succeeded.
+    pub(crate) async fn try_nmcli(&self, arguments: &[&str]) -> bool {
+        let status = self.private.command("nmcli").args(arguments).status().await;
+        status.unwrap().success()
+    }
+
+    pub(crate) async fn nmcli(&self, arguments: &[&str]) {
         run(self.private.command("nmcli").args(arguments)).await;
     }
 }
@@ -116,7 +128,7 @@ fn settings(member: &str, signature: &str, arguments: impl Into<String>) -> Meth
 
 async fn profiles(bus: &Bus) -> Vec<String> {
     let reply = bus
-        .call(&settings("ListConnections", "", "[]"), &no_secrets)
+        .call(&settings("ListConnections", "", "[]"), Terms::PLAIN)
         .await
         .unwrap();
     let (paths,): (Vec<String>,) = serde_json::from_str(&reply.values).unwrap();
@@ -152,17 +164,17 @@ async fn profiles_of_nmcli_go_through_update_unchanged() {
         .iter()
         .map(|path| on(path, "GetSettings", "", "[]"))
         .collect();
-    let before = bus.call_all(&read, &no_secrets).await;
+    let before = bus.call_all(&plain(&read)).await;
     let write: Vec<_> = paths
         .iter()
         .zip(&before)
         .map(|(path, reply)| on(path, "Update", "a{sa{sv}}", &reply.as_ref().unwrap().values))
         .collect();
-    for answer in bus.call_all(&write, &no_secrets).await {
+    for answer in bus.call_all(&plain(&write)).await {
         answer.unwrap();
     }
     let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-    for (before, after) in before.iter().zip(bus.call_all(&read, &no_secrets).await) {
+    for (before, after) in before.iter().zip(bus.call_all(&plain(&read)).await) {
         let (before, after) = (before.as_ref().unwrap(), after.unwrap());
         assert_eq!(before.signature, "a{sa{sv}}");
         assert_eq!(value(&before.values), value(&after.values));
@@ -181,7 +193,7 @@ async fn five_hundred_profiles_are_added_and_read_and_a_wrong_one_says_why() {
         settings("AddConnectionUnsaved", "a{sa{sv}}", arguments)
     };
     let calls: Vec<_> = (0..500).map(add).collect();
-    for answer in bus.call_all(&calls, &no_secrets).await {
+    for answer in bus.call_all(&plain(&calls)).await {
         answer.unwrap();
     }
     let paths = profiles(&bus).await;
@@ -189,7 +201,7 @@ async fn five_hundred_profiles_are_added_and_read_and_a_wrong_one_says_why() {
         .iter()
         .map(|path| method(NAME, path, CONNECTION, "GetSettings", "", "[]"))
         .collect();
-    let answers = bus.call_all(&calls, &no_secrets).await;
+    let answers = bus.call_all(&plain(&calls)).await;
     let ids: std::collections::HashSet<String> = answers
         .into_iter()
         .map(|answer| {
@@ -207,7 +219,7 @@ async fn five_hundred_profiles_are_added_and_read_and_a_wrong_one_says_why() {
         "a{sa{sv}}",
         r#"[{"connection":{"id":{"type":"u","data":7}}}]"#,
     );
-    let failure = bus.call(&wrong, &no_secrets).await.unwrap_err();
+    let failure = bus.call(&wrong, Terms::PLAIN).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Refused);
     let backend = failure.backend.unwrap();
     assert!(
@@ -237,7 +249,7 @@ async fn a_new_device_is_signalled_and_its_properties_are_read() {
         .await;
     let mut names = Vec::new();
     while names.len() < 2 {
-        let signal = added.next().await.unwrap();
+        let signal = added.next(&NoSecrets).await.unwrap();
         assert_eq!(signal.signature, "o");
         let (path,): (String,) = serde_json::from_str(&signal.arguments).unwrap();
         let of = Property {
@@ -246,7 +258,8 @@ async fn a_new_device_is_signalled_and_its_properties_are_read() {
             interface: "org.freedesktop.NetworkManager.Device".into(),
             name: "Interface".into(),
         };
-        let value: Value = serde_json::from_str(&bus.get_property(&of).await.unwrap()).unwrap();
+        let value: Value =
+            serde_json::from_str(&bus.get_property(&of, Terms::PLAIN).await.unwrap()).unwrap();
         let name = value["data"].as_str().unwrap().to_owned();
         if name.starts_with('v') {
             names.push(name);
@@ -265,7 +278,7 @@ async fn network_manager_killed_in_mid_call_leaves_it_open_and_gone_afterwards()
     let pid = host.network_manager.id().unwrap().to_string();
     run(Command::new("kill").args(["-STOP", &pid])).await;
     let list = settings("ListConnections", "", "[]");
-    let call = bus.call(&list, &no_secrets);
+    let call = bus.call(&list, Terms::PLAIN);
     let kill = async {
         // The bus answers in order: it has taken the call by then.
         bus.has_owner(NAME).await.unwrap();
@@ -278,6 +291,6 @@ async fn network_manager_killed_in_mid_call_leaves_it_open_and_gone_afterwards()
         failure.backend.unwrap().name,
         "org.freedesktop.DBus.Error.NoReply"
     );
-    let failure = bus.call(&list, &no_secrets).await.unwrap_err();
+    let failure = bus.call(&list, Terms::PLAIN).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Unavailable, "{failure:?}");
 }

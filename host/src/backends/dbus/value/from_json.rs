@@ -1,14 +1,12 @@
 //! From JSON to the wire.
 
 use super::error::{Fallible, Problem, ValueError, malformed, too_large};
+use super::secrets::{Secrets, bytes_of};
 use super::signature::{Signature, alignment, is_object_path, is_text, length, name};
 use super::text::{Kind, Text};
 use super::to_json::deeper;
 use super::{LARGEST_ARRAY, Order, repeated_key};
-use crate::contract::types::{Failure, Secret};
-
-/// Turns a reference to a secret into its text.
-pub type Reveal<'a> = dyn Fn(&Secret) -> Result<String, Failure> + Send + Sync + 'a;
+use crate::contract::types::Secret;
 
 /// The body of a message from a JSON array with one item for each complete type of `signature`.
 ///
@@ -18,20 +16,21 @@ pub fn from_json(
     signature: Signature,
     arguments: &str,
     order: Order,
-    reveal: &Reveal<'_>,
+    secrets: &dyn Secrets,
 ) -> Result<Vec<u8>, Box<ValueError>> {
     let mut encoder = Encoder {
         text: Text::new(arguments),
         out: Vec::with_capacity(arguments.len()),
         order,
-        reveal,
+        secrets,
+        kept: false,
         keys: Vec::new(),
     };
     let wanted = format!("an array of {} arguments", signature.count());
     if encoder.text.kind() != Kind::Array {
         return encoder.mismatch(&wanted);
     }
-    encoder.sequence(signature.codes(), 0, &wanted)?;
+    encoder.arguments(signature.codes(), &wanted)?;
     if !encoder.text.at_end() {
         return malformed("this is no JSON: something follows the arguments");
     }
@@ -42,14 +41,43 @@ struct Encoder<'a> {
     text: Text<'a>,
     out: Vec<u8>,
     order: Order,
-    reveal: &'a Reveal<'a>,
+    secrets: &'a dyn Secrets,
+    /// Whether it stands in a place that is secret.
+    kept: bool,
     /// Where the keys of the dictionaries that are open stand in `out`.
     keys: Vec<(usize, usize)>,
 }
 
 impl Encoder<'_> {
+    /// The items of [`Self::sequence`] as arguments: each is a place of its own.
+    fn arguments(&mut self, codes: &[u8], wanted: &str) -> Fallible<()> {
+        self.items(codes, wanted, |encoder, first, index| {
+            encoder.within(&index.to_string(), |encoder| encoder.value(first, 0))
+        })
+    }
+
     /// A JSON array with one item for each of the types of `codes`.
-    fn sequence(&mut self, mut codes: &[u8], depth: u8, wanted: &str) -> Fallible<()> {
+    fn sequence(&mut self, codes: &[u8], depth: u8, wanted: &str) -> Fallible<()> {
+        self.items(codes, wanted, |encoder, first, _| {
+            encoder.value(first, depth)
+        })
+    }
+
+    /// What `work` does stands in this place.
+    fn within<T>(&mut self, place: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = self.kept;
+        self.kept = outside || self.secrets.keeps(place);
+        let done = work(self);
+        self.kept = outside;
+        done
+    }
+
+    fn items(
+        &mut self,
+        mut codes: &[u8],
+        wanted: &str,
+        item: impl Fn(&mut Self, &[u8], usize) -> Fallible<()>,
+    ) -> Fallible<()> {
         self.text.expect(b'[')?;
         let mut index = 0;
         while !codes.is_empty() {
@@ -57,8 +85,7 @@ impl Encoder<'_> {
                 return malformed(format!("expected {wanted}, found {index} items"));
             }
             let (first, rest) = codes.split_at(length(codes));
-            self.value(first, depth)
-                .map_err(|error| error.within(index))?;
+            item(self, first, index).map_err(|error| error.within(index))?;
             codes = rest;
             index += 1;
         }
@@ -72,7 +99,10 @@ impl Encoder<'_> {
     fn value(&mut self, codes: &[u8], depth: u8) -> Fallible<()> {
         let kind = self.text.kind();
         match (codes[0], kind) {
-            (b's', Kind::Object) => self.secret(),
+            (b's', Kind::Object) => {
+                let text = self.secret()?;
+                self.write_text(b's', &text)
+            }
             (code @ (b's' | b'o' | b'g'), Kind::String) => self.string(code),
             (b'd', Kind::Number | Kind::String) => self.double(),
             (b'b', Kind::Boolean) => {
@@ -209,8 +239,8 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// `{"secret": NAME}`, `{"fingerprint": FINGERPRINT}` or both.
-    fn secret(&mut self) -> Fallible<()> {
+    /// The text behind `{"secret": NAME}`, `{"fingerprint": FINGERPRINT}` or both.
+    fn secret(&mut self) -> Fallible<String> {
         let mut secret = Secret {
             name: None,
             fingerprint: None,
@@ -239,13 +269,12 @@ impl Encoder<'_> {
                 return malformed(format!("the key {key:?} stands twice"));
             }
         }
-        let text = (self.reveal)(&secret).map_err(|failure| {
+        self.secrets.reveal(&secret, self.kept).map_err(|failure| {
             Box::new(ValueError {
                 at: String::new(),
                 problem: Problem::Secret(failure),
             })
-        })?;
-        self.write_text(b's', &text)
+        })
     }
 
     fn variant(&mut self, depth: u8) -> Fallible<()> {
@@ -321,6 +350,10 @@ impl Encoder<'_> {
         let start = self.out.len();
         match (element[0], kind) {
             (b'{', _) => self.dictionary(&element[1..element.len() - 1], kind, depth)?,
+            (b'y', Kind::Object) => {
+                let bytes = bytes_of(&self.secret()?);
+                self.out.extend_from_slice(&bytes);
+            }
             (_, Kind::Array) => {
                 self.text.expect(b'[')?;
                 let mut index = 0;
@@ -375,7 +408,7 @@ impl Encoder<'_> {
                 .and_then(|()| self.text.expect(b':'))
                 .map_err(|error| error.within(&word))?;
             self.keys.push((start, self.out.len()));
-            self.value(value, depth)
+            self.within(&word, |encoder| encoder.value(value, depth))
                 .map_err(|error| error.within(&word))?;
         }
         let keys = &self.keys[first..];

@@ -152,21 +152,15 @@ fn arguments() -> BoxedStrategy<(String, String)> {
         .boxed()
 }
 
-fn no_secrets(
-    _: &crate::contract::types::Secret,
-) -> Result<String, crate::contract::types::Failure> {
-    panic!("there is no secret in this test")
-}
-
 proptest! {
     #[test]
     fn there_and_back_changes_nothing((signature, text) in arguments()) {
         let parsed = Signature::parse(signature.as_bytes()).unwrap();
         for order in [Order::Little, Order::Big] {
-            let bytes = from_json(parsed, &text, order, &no_secrets).unwrap();
-            let back = to_json(parsed, &bytes, order, usize::MAX).unwrap();
+            let bytes = from_json(parsed, &text, order, &NoSecrets).unwrap();
+            let back = to_json(parsed, &bytes, order, usize::MAX, &NoSecrets).unwrap();
             prop_assert_eq!(&back, &text);
-            prop_assert_eq!(&from_json(parsed, &back, order, &no_secrets).unwrap(), &bytes);
+            prop_assert_eq!(&from_json(parsed, &back, order, &NoSecrets).unwrap(), &bytes);
         }
         prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
     }
@@ -182,13 +176,13 @@ proptest! {
         let text = format!("[{text}]");
         let parsed = Signature::parse(b"v").unwrap();
         for (order, endian) in [(Order::Little, Endian::Little), (Order::Big, Endian::Big)] {
-            let bytes = from_json(parsed, &text, order, &no_secrets).unwrap();
+            let bytes = from_json(parsed, &text, order, &NoSecrets).unwrap();
             let context = Context::new(endian, 0);
             let data = Data::new(bytes.clone(), context);
             let (variant, size): (Variant<'_>, usize) = data.deserialize().unwrap();
             prop_assert_eq!(size, bytes.len());
             let written = to_bytes(context, &variant).unwrap();
-            prop_assert_eq!(to_json(parsed, written.bytes(), order, usize::MAX).unwrap(), text.clone());
+            prop_assert_eq!(to_json(parsed, written.bytes(), order, usize::MAX, &NoSecrets).unwrap(), text.clone());
         }
     }
 
@@ -201,9 +195,9 @@ proptest! {
         prop_assume!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap() == value);
         let parsed = Signature::parse(signature.as_bytes()).unwrap();
         let order = Order::Little;
-        let bytes = from_json(parsed, &pretty, order, &no_secrets).unwrap();
+        let bytes = from_json(parsed, &pretty, order, &NoSecrets).unwrap();
         let back: serde_json::Value =
-            serde_json::from_str(&to_json(parsed, &bytes, order, usize::MAX).unwrap()).unwrap();
+            serde_json::from_str(&to_json(parsed, &bytes, order, usize::MAX, &NoSecrets).unwrap()).unwrap();
         prop_assert_eq!(back, value);
     }
 
@@ -213,9 +207,9 @@ proptest! {
         signature in types(3, true),
     ) {
         let parsed = Signature::parse(signature.as_bytes()).unwrap();
-        if let Ok(text) = to_json(parsed, &bytes, Order::Little, usize::MAX) {
-            let back = from_json(parsed, &text, Order::Little, &no_secrets).unwrap();
-            prop_assert_eq!(to_json(parsed, &back, Order::Little, usize::MAX).unwrap(), text);
+        if let Ok(text) = to_json(parsed, &bytes, Order::Little, usize::MAX, &NoSecrets) {
+            let back = from_json(parsed, &text, Order::Little, &NoSecrets).unwrap();
+            prop_assert_eq!(to_json(parsed, &back, Order::Little, usize::MAX, &NoSecrets).unwrap(), text);
         }
     }
 
@@ -225,6 +219,6 @@ proptest! {
         signature in types(2, true),
     ) {
         let parsed = Signature::parse(signature.as_bytes()).unwrap();
-        let _ = from_json(parsed, &format!("[{text}]"), Order::Little, &no_secrets);
+        let _ = from_json(parsed, &format!("[{text}]"), Order::Little, &NoSecrets);
     }
 }

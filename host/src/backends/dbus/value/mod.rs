@@ -5,13 +5,16 @@
 //! | `y n q i u x t` | a number without fraction or exponent, every digit kept |
 //! | `d` | a number, the shortest that reads back as the same double; `"NaN"`, `"Infinity"`, `"-Infinity"` |
 //! | `b` | `true`, `false` |
-//! | `s o g` | a string; for `s`, a secret by reference on the way out |
-//! | `a…` | an array (bytes too) |
+//! | `s o g` | a string; for `s`, a secret by reference |
+//! | `a…` | an array (bytes too); for `ay`, a secret by reference |
 //! | `(…)` | an array of its fields |
 //! | `a{s…} a{o…} a{g…}` | an object |
 //! | `a{…}` with other keys | an array of pairs `[key, value]`; `busctl` says nothing of them, it fails with "Invalid argument" |
 //! | `v` | `{"type": SIGNATURE, "data": VALUE}`, read in either order |
 //! | `h` | refused: file descriptors do not travel |
+//!
+//! A secret by reference is `{"secret": NAME}`, `{"fingerprint": FINGERPRINT}` or both; on the way in it has a fingerprint alone. [`Secrets`]
+//! says where and what.
 //!
 //! Everything that the D-Bus specification ("Marshaling (Wire Format)") forbids is refused in both directions: text that is not UTF-8 or
 //! holds a NUL, padding that is not zero, arrays over 64 MiB, nesting deeper than 64 containers, a key twice in one dictionary.
@@ -19,12 +22,14 @@
 mod error;
 mod escape;
 mod from_json;
+mod secrets;
 mod signature;
 mod text;
 mod to_json;
 
 pub use error::{Problem, ValueError};
-pub use from_json::{Reveal, from_json};
+pub use from_json::from_json;
+pub use secrets::{NoSecrets, Secrets};
 pub use signature::Signature;
 pub use to_json::to_json;
 
@@ -62,5 +67,7 @@ fn repeated_key<'a>(count: usize, key: impl Fn(usize) -> &'a [u8]) -> Option<usi
 
 #[cfg(test)]
 mod identity;
+#[cfg(test)]
+mod secret_tests;
 #[cfg(test)]
 mod tests;

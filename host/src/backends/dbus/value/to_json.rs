@@ -2,6 +2,7 @@
 
 use super::error::{Fallible, ValueError, malformed, too_large};
 use super::escape::{write_double, write_integer, write_string};
+use super::secrets::{Secrets, text_of};
 use super::signature::{Signature, alignment, is_object_path, is_text, length, name};
 use super::{DEEPEST, LARGEST_ARRAY, Order, repeated_key};
 
@@ -14,6 +15,7 @@ pub fn to_json(
     body: &[u8],
     order: Order,
     largest: usize,
+    secrets: &dyn Secrets,
 ) -> Result<String, Box<ValueError>> {
     let mut decoder = Decoder {
         body,
@@ -22,9 +24,11 @@ pub fn to_json(
         out: String::with_capacity((body.len() + body.len() / 2 + 2).min(largest)),
         largest,
         keys: Vec::new(),
+        secrets,
+        kept: false,
     };
     decoder.out.push('[');
-    decoder.sequence(signature.codes(), 0)?;
+    decoder.arguments(signature.codes())?;
     decoder.out.push(']');
     if decoder.at < body.len() {
         return malformed("the body is longer than its signature says");
@@ -40,19 +44,45 @@ struct Decoder<'a> {
     largest: usize,
     /// The keys of the dictionaries that are open, as they stand on the wire.
     keys: Vec<&'a [u8]>,
+    secrets: &'a dyn Secrets,
+    /// Whether it stands in a place that is secret.
+    kept: bool,
 }
 
 impl<'a> Decoder<'a> {
+    /// Values of all types of `codes` as arguments: each is a place of its own.
+    fn arguments(&mut self, codes: &'a [u8]) -> Fallible<()> {
+        self.each(codes, |decoder, first, index| {
+            decoder.within(&index.to_string(), |decoder| decoder.value(first, 0))
+        })
+    }
+
     /// Values of all types of `codes`, with commas between.
-    fn sequence(&mut self, mut codes: &'a [u8], depth: u8) -> Fallible<()> {
+    fn sequence(&mut self, codes: &'a [u8], depth: u8) -> Fallible<()> {
+        self.each(codes, |decoder, first, _| decoder.value(first, depth))
+    }
+
+    /// What `work` does stands in this place.
+    fn within<T>(&mut self, place: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = self.kept;
+        self.kept = outside || self.secrets.keeps(place);
+        let done = work(self);
+        self.kept = outside;
+        done
+    }
+
+    fn each(
+        &mut self,
+        mut codes: &'a [u8],
+        item: impl Fn(&mut Self, &'a [u8], usize) -> Fallible<()>,
+    ) -> Fallible<()> {
         let mut index = 0;
         while !codes.is_empty() {
             if index > 0 {
                 self.out.push(',');
             }
             let (first, rest) = codes.split_at(length(codes));
-            self.value(first, depth)
-                .map_err(|error| error.within(index))?;
+            item(self, first, index).map_err(|error| error.within(index))?;
             codes = rest;
             index += 1;
         }
@@ -65,11 +95,17 @@ impl<'a> Decoder<'a> {
             return too_large(format!("it makes more than {} bytes of JSON", self.largest));
         }
         match codes[0] {
-            b's' | b'o' | b'g' => {
+            b's' => {
+                let text = self.text(b's')?;
+                self.write(text);
+                Ok(())
+            }
+            b'o' | b'g' => {
                 let text = self.text(codes[0])?;
                 write_string(&mut self.out, text);
                 Ok(())
             }
+            b'a' if self.kept && codes[1] == b'y' => self.secret_bytes(&codes[1..], depth),
             b'a' => self.array(&codes[1..], depth),
             b'v' => self.variant(depth),
             b'(' => {
@@ -81,6 +117,40 @@ impl<'a> Decoder<'a> {
             }
             code => self.fixed(code),
         }
+    }
+
+    /// A text, or what stands for it where it is secret.
+    fn write(&mut self, text: &str) {
+        let reference = match self.kept {
+            true => self.mask(text),
+            false => None,
+        };
+        match reference {
+            Some(reference) => self.out.push_str(&reference),
+            None => match self.secrets.censor(text) {
+                Some(censored) => write_string(&mut self.out, &censored),
+                None => write_string(&mut self.out, text),
+            },
+        }
+    }
+
+    /// A reference to a text that is secret. An empty one hides nothing.
+    fn mask(&self, text: &str) -> Option<String> {
+        let secret = Some(text).filter(|text| !text.is_empty());
+        let fingerprint = self.secrets.mask(secret?)?.fingerprint?;
+        Some(format!(r#"{{"fingerprint":"{fingerprint}"}}"#))
+    }
+
+    /// An array of bytes that is secret.
+    fn secret_bytes(&mut self, element: &'a [u8], depth: u8) -> Fallible<()> {
+        let written = self.out.len();
+        let start = self.at.next_multiple_of(4) + 4;
+        self.array(element, depth)?;
+        if let Some(reference) = self.mask(&text_of(&self.body[start..self.at])) {
+            self.out.truncate(written);
+            self.out.push_str(&reference);
+        }
+        Ok(())
     }
 
     fn fixed(&mut self, code: u8) -> Fallible<()> {
@@ -221,12 +291,13 @@ impl<'a> Decoder<'a> {
                 self.out.push('[');
             }
             let start = self.at;
-            self.value(key, depth)
-                .map_err(|error| error.within(index))?;
+            self.key(key, depth).map_err(|error| error.within(index))?;
             let bytes = &self.body[start..self.at];
             self.keys.push(bytes);
             self.out.push(if object { ':' } else { ',' });
-            self.value(value, depth)
+            // A dictionary without keys of text has no places.
+            let place = text_key(key[0], bytes).unwrap_or_default();
+            self.within(place, |decoder| decoder.value(value, depth))
                 .map_err(|error| error.within(key_of(key[0], bytes, index)))?;
             if !object {
                 self.out.push(']');
@@ -240,6 +311,14 @@ impl<'a> Decoder<'a> {
         }
         self.keys.truncate(first);
         Ok(())
+    }
+
+    /// A key names a place and is no secret itself.
+    fn key(&mut self, code: &'a [u8], depth: u8) -> Fallible<()> {
+        let kept = std::mem::take(&mut self.kept);
+        let written = self.value(code, depth);
+        self.kept = kept;
+        written
     }
 
     fn align(&mut self, to: usize) -> Fallible<()> {
@@ -292,13 +371,18 @@ pub(super) fn deeper(depth: u8) -> Fallible<u8> {
 
 /// A key for a person: the text of one that is text, else the number of its entry.
 fn key_of(code: u8, bytes: &[u8], index: usize) -> String {
+    match text_key(code, bytes) {
+        Some(text) => text.to_owned(),
+        None => index.to_string(),
+    }
+}
+
+/// The text of a key that is text, from its bytes on the wire with the padding before them.
+fn text_key(code: u8, bytes: &[u8]) -> Option<&str> {
     let text = match code {
         b'g' => bytes.get(1..bytes.len() - 1),
         b's' | b'o' => bytes.get(4..bytes.len() - 1),
         _ => None,
     };
-    match text {
-        Some(text) => String::from_utf8_lossy(text).into_owned(),
-        None => index.to_string(),
-    }
+    std::str::from_utf8(text?).ok()
 }

@@ -1,0 +1,169 @@
+//! The agent by itself, and registered with a real NetworkManager.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::backends::dbus::tests::network_manager::Host;
+use crate::backends::dbus::value::NoSecrets;
+use crate::contract::dbus::SignalMatch;
+
+const SECTION: &str = r#"{"connections": [
+    {"id": "wired", "type": "ethernet", "settings": {"802-1x": {"password": {"type": "s", "data": {"secret": "wired"}}}}},
+    {"id": "wifi", "uuid": "b2c3d4e5-f6a7-2345-6789-01bcdef23456", "type": "wifi", "security": {"key_mgmt": "wpa-psk", "psk": {"secret": "office"}}},
+    {"id": "plain", "type": "ethernet"}]}"#;
+
+const TEXT: &str = "correct horse battery";
+
+fn store(names: &[&str]) -> (tempfile::TempDir, Arc<SecretStore>) {
+    let directory = tempfile::tempdir().unwrap();
+    for name in names {
+        let path = directory.path().join(name);
+        fs::write(&path, TEXT).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let store = SecretStore::open(vec![directory.path().into()], None).unwrap();
+    (directory, Arc::new(store))
+}
+
+fn grant(secrets: &str) -> Arc<Grant> {
+    Arc::new(toml::from_str(&format!("secrets = {secrets}")).unwrap())
+}
+
+fn agent(secrets: Arc<SecretStore>) -> Agent {
+    let owner = OnceLock::new();
+    owner.set(":1.5".to_owned()).unwrap();
+    Agent {
+        profiles: profiles(SECTION),
+        grant: grant(r#"["*"]"#),
+        secrets,
+        owner,
+        answered: AtomicU64::new(0),
+    }
+}
+
+/// What NetworkManager asks for a profile, by its id, and the flags of one key of a setting.
+fn question(id: &str, uuid: &str, setting: &str, key: &str, flags: u32) -> Incoming {
+    let text = |text: &str| json!({"type": "s", "data": text});
+    let flags = json!({"type": "u", "data": flags});
+    Incoming {
+        sender: ":1.5".into(),
+        member: "GetSecrets".into(),
+        signature: "a{sa{sv}}osasu".into(),
+        arguments: json!([
+            {"connection": {"id": text(id), "uuid": text(uuid)}, setting: {format!("{key}-flags"): flags}},
+            "/org/freedesktop/NetworkManager/Settings/1", setting, [], 4
+        ])
+        .to_string(),
+    }
+}
+
+async fn ask(agent: &Agent, incoming: Incoming) -> Result<String, &'static str> {
+    let answer = agent.answer(incoming).await;
+    answer.map(|reply| reply.values).map_err(|error| error.name)
+}
+
+#[tokio::test]
+async fn only_what_the_state_file_names_and_an_agent_owns_is_handed_out() {
+    let (_directory, secrets) = store(&[]);
+    let agent = agent(secrets);
+    let uuid = "b2c3d4e5-f6a7-2345-6789-01bcdef23456";
+    let psk = |uuid: &str, flags| question("wifi", uuid, "802-11-wireless-security", "psk", flags);
+    assert_eq!(
+        ask(&agent, psk(uuid, 1)).await.unwrap(),
+        r#"[{"802-11-wireless-security":{"psk":{"data":{"secret":"office"},"type":"s"}}}]"#
+    );
+    let wired = question("wired", "any", "802-1x", "password", 1);
+    assert!(
+        ask(&agent, wired)
+            .await
+            .unwrap()
+            .contains(r#"{"secret":"wired"}"#)
+    );
+    const NONE: &str = "org.freedesktop.NetworkManager.SecretAgent.NoSecrets";
+    for refused in [
+        // The system owns it, or nobody does.
+        psk(uuid, 0),
+        psk(uuid, 2),
+        // Another profile of the same name.
+        psk("another", 1),
+        question("plain", "any", "802-1x", "password", 1),
+        question("wired", "any", "802-1x", "pin", 1),
+    ] {
+        assert_eq!(ask(&agent, refused).await.unwrap_err(), NONE);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_not_answered() {
+    let (_directory, secrets) = store(&[]);
+    let agent = agent(secrets);
+    let mut incoming = question("wired", "any", "802-1x", "password", 1);
+    incoming.sender = ":1.6".into();
+    assert_eq!(
+        ask(&agent, incoming).await.unwrap_err(),
+        "org.freedesktop.DBus.Error.AccessDenied"
+    );
+    assert_eq!(agent.answered.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn of_two_secrets_under_one_key_the_setting_tells_which() {
+    let found = profiles(
+        r#"{"connections": [{"id": "x", "settings": {
+            "802-1x": {"password": {"secret": "a"}}, "pppoe": {"password": {"secret": "b"}}, "vpn": {"secrets": {"password": {"secret": "c"}}}}}]}"#,
+    );
+    assert_eq!(found[0].secret("802-1x", "password"), Some("a"));
+    assert_eq!(found[0].secret("pppoe", "password"), Some("b"));
+    assert_eq!(found[0].secret("gsm", "password"), None);
+}
+
+#[tokio::test]
+async fn a_real_network_manager_asks_and_is_answered() {
+    let Some((host, bus)) = Host::start().await else {
+        return;
+    };
+    let (_directory, secrets) = store(&["wired"]);
+    let mut news = bus
+        .subscribe(SignalMatch {
+            sender: NAME.into(),
+            path: None,
+            interface: None,
+            member: None,
+        })
+        .await
+        .unwrap();
+    host.ip(&["link", "add", "v0", "type", "veth", "peer", "v1"])
+        .await;
+    host.ip(&["link", "set", "v1", "up"]).await;
+    let words = "connection add type ethernet con-name wired ifname v0 autoconnect no \
+        802-1x.eap md5 802-1x.identity me 802-1x.password-flags 1";
+    host.nmcli(&words.split_whitespace().collect::<Vec<_>>())
+        .await;
+
+    let address = bus.address().clone();
+    let grant = grant(r#"["wired"]"#);
+    let agent = Registered::new(address, SECTION, grant, secrets)
+        .await
+        .unwrap()
+        .expect("the section names secrets");
+    // Until NetworkManager has got to know the device, it says that there is none.
+    while !host
+        .try_nmcli(&["--wait", "0", "connection", "up", "wired"])
+        .await
+    {
+        news.next(&NoSecrets).await.unwrap();
+    }
+    // NetworkManager asks when the activation has come so far. The test's own time limit ends the wait.
+    while agent.answered() == 0 {
+        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    agent.end().await;
+    // Its profile does not hold the secret.
+    let profiles = host.directory().join("profiles");
+    for profile in fs::read_dir(profiles).unwrap() {
+        let text = fs::read_to_string(profile.unwrap().path()).unwrap();
+        assert!(!text.contains(TEXT), "{text}");
+    }
+}
