@@ -21,6 +21,9 @@ const DEVICE: &str = "org.freedesktop.NetworkManager.Device";
 /// NM_DEVICE_STATE_UNAVAILABLE: the first state of a device that NetworkManager manages.
 const UNAVAILABLE: u32 = 20;
 
+/// NM_DEVICE_STATE_DISCONNECTED: ready to be activated.
+const DISCONNECTED: u32 = 30;
+
 /// NM_ACTIVATION_STATE_FLAG_EXTERNAL: the connection only shows what somebody else configured; NetworkManager does not touch it.
 const EXTERNAL: u32 = 0x80;
 
@@ -68,7 +71,7 @@ fn namespace_of(process: u32) -> Option<u64> {
 }
 
 /// Those of the links that NetworkManager manages: it would undo, or build upon, what others change there. Links that it does not know, that
-/// it was told to leave alone, and those whose configuration by others it only shows, are not among them.
+/// it was told to leave alone, that no profile of its fits, and those whose configuration by others it only shows, are not among them.
 ///
 /// # Errors
 /// What NetworkManager answers.
@@ -116,8 +119,10 @@ pub async fn managing(bus: &Bus, links: &[&str]) -> Result<Vec<Managed>, Failure
         };
         let (device,): (Device,) = read("the properties of a device", &values)?;
         let state = device.state.data;
+        let idle = state == DISCONNECTED && device.available_connections.data.is_empty();
         if device.managed.data
             && state >= UNAVAILABLE
+            && !idle
             && !only_shows(bus, &device.active_connection.data).await?
         {
             managed.push(Managed {
@@ -187,6 +192,7 @@ struct Device {
     managed: Variant<bool>,
     state: Variant<u32>,
     active_connection: Variant<String>,
+    available_connections: Variant<Vec<String>>,
 }
 
 fn read<'a, T: Deserialize<'a>>(what: &str, values: &'a str) -> Result<T, Failure> {

@@ -53,10 +53,11 @@ impl Host {
         );
         std::fs::write(here.join("nm.conf"), configuration).unwrap();
         let option = |name: &str, file: &str| format!("--{name}={}", here.join(file).display());
-        // `ip netns exec` gives it mounts of its own: what it keeps in these directories must neither meet another test nor stay.
+        // `ip netns exec` gives it mounts of its own: what it keeps in these directories must neither meet another test nor stay. With /sys
+        // read-only it does not wait for udev to get to know its devices.
         let alone = "mkdir -p /run/NetworkManager /var/lib/NetworkManager \
             && mount -t tmpfs none /run/NetworkManager && mount -t tmpfs none /var/lib/NetworkManager \
-            && exec NetworkManager --no-daemon \"$@\"";
+            && mount -o remount,ro /sys && exec NetworkManager --no-daemon \"$@\"";
         let mut command = private.command("ip");
         command
             .args(["netns", "exec", &namespace, "sh", "-c", alone, "sh"])
