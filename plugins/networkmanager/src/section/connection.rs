@@ -53,7 +53,6 @@ keys! {
         /// `infrastructure`, `ap`, `adhoc`.
         mode: String,
         /// Bond: its options by the kernel's names, such as `miimon`; `null` takes one away.
-        #[cfg_attr(not(target_family = "wasm"), schemars(with = "BTreeMap<String, Value>"))]
         options: BTreeMap<String, Value>,
         /// VLAN: the link below, by interface or uuid.
         parent: String,
