@@ -1,7 +1,7 @@
 //! Builds the plugins that the host embeds.
 //!
 //! For the library: `OP_DBUS_NET_WASM`, the path of the component `builtin:net`, for
-//! `include_bytes!(env!(…))`.
+//! `include_bytes!(env!(…))`; for the other built-in plugins likewise.
 //!
 //! For the binary, only if the variable `OP_DBUS_COMPILED` names a directory with the output of
 //! `op-dbus plugin precompile --out DIR`: the cfg `compiled_builtins`, and `OP_DBUS_NET_CWASM`, the
@@ -16,16 +16,23 @@ use anyhow::{Context, Result, ensure};
 use guest_build::{Guest, target_directory};
 
 /// The crate of a plugin, and the name that the host knows it by.
-const BUILTINS: [(&str, &str); 1] = [("op-dbus-net", "net")];
+const BUILTINS: [(&str, &str); 2] = [
+    ("op-dbus-net", "net"),
+    ("op-dbus-networkmanager", "networkmanager"),
+];
 
 /// What the components are made from. Not the plugins' tests: a change there changes no component.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 14] = [
     "Cargo.lock",
     "Cargo.toml",
     "plugins/net/Cargo.toml",
     "plugins/net/asks.json",
     "plugins/net/schema.json",
     "plugins/net/src",
+    "plugins/networkmanager/Cargo.toml",
+    "plugins/networkmanager/asks.json",
+    "plugins/networkmanager/schema.json",
+    "plugins/networkmanager/src",
     "sdk/Cargo.toml",
     "sdk/src",
     "wit",

@@ -27,6 +27,11 @@ fn grant(name: &str) -> Grant {
             secrets: vec![crate::gate::pattern::Pattern::new("*")],
             ..Grant::default()
         },
+        // What it asks for is what it is for: NetworkManager alone.
+        "networkmanager" => {
+            serde_json::from_str(include_str!("../../../plugins/networkmanager/asks.json"))
+                .expect("the built-in plugin asks for a grant of the host's own form")
+        }
         _ => Grant::default(),
     }
 }
