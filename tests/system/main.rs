@@ -10,5 +10,6 @@ mod kinds;
 mod namespace;
 mod network_manager;
 mod network_plugin;
+mod profiles;
 mod rollback;
 mod validation;

@@ -75,7 +75,7 @@ pub const DAEMONS: [Package; 5] = [
 ];
 
 /// For `vng`, which boots a kernel over the machine's own file system.
-pub const VIRTUAL_MACHINE: [Package; 8] = [
+pub const VIRTUAL_MACHINE: [Package; 11] = [
     Package {
         name: "linux-image-amd64",
         probe: || vm::kernel().is_some(),
@@ -83,6 +83,19 @@ pub const VIRTUAL_MACHINE: [Package; 8] = [
     Package {
         name: "qemu-system-x86",
         probe: || find_program("qemu-system-x86_64").is_some(),
+    },
+    // A wireless network of simulated radios.
+    Package {
+        name: "hostapd",
+        probe: || find_program("hostapd").is_some(),
+    },
+    Package {
+        name: "wpasupplicant",
+        probe: || find_program("wpa_supplicant").is_some(),
+    },
+    Package {
+        name: "iw",
+        probe: || find_program("iw").is_some(),
     },
     // Until Debian 12 a part of qemu-system-common, a package of its own since.
     Package {
