@@ -7,6 +7,8 @@
 mod apply;
 mod case;
 mod guest;
+mod networkmanager;
+mod profiles;
 mod query;
 mod report;
 mod sampler;
@@ -26,7 +28,11 @@ use sampler::Sampler;
 /// # Errors
 /// A build fails, or a contender does: a time without a result is worth nothing.
 pub fn run(filter: Option<&str>) -> Result<()> {
-    prerequisites::ensure(&[Prerequisite::WasmTarget, Prerequisite::Iproute2])?;
+    prerequisites::ensure(&[
+        Prerequisite::WasmTarget,
+        Prerequisite::Iproute2,
+        Prerequisite::Daemons,
+    ])?;
     let op_dbus = dist::build()?;
     command::run(cargo().args(["build", "--release", "--package", "xtask", "--bin", "raw"]))?;
     command::run(cargo().args([
@@ -57,6 +63,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     let mut cases = query::cases(&programs, &directory)?;
     cases.extend(apply::cases(&programs, &directory)?);
     cases.extend(guest::cases(&programs, &directory)?);
+    cases.extend(networkmanager::cases(&programs, &directory)?);
     cases.retain(|case| filter.is_none_or(|filter| case.name.contains(filter)));
     ensure!(
         !cases.is_empty(),

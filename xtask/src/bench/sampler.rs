@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Programs;
 use super::case::Measure;
+use super::profiles::NetworkManager;
 use super::scenario::Scenario;
 use crate::command::output;
 
@@ -57,10 +58,12 @@ impl Sample {
 /// A network namespace that is removed with this.
 pub struct Network {
     name: String,
+    manager: Option<NetworkManager>,
 }
 
 impl Drop for Network {
     fn drop(&mut self) {
+        self.manager = None;
         if let Err(error) = output(Command::new("ip").args(["netns", "delete", &self.name])) {
             eprintln!("xtask: {error:#}");
         }
@@ -91,7 +94,13 @@ impl Sampler {
         let number = self.created.fetch_add(1, Ordering::Relaxed);
         let name = format!("opdbus-bench-{}-{number}", process::id());
         output(Command::new("ip").args(["netns", "add", &name]))?;
-        let network = Network { name };
+        let mut network = Network {
+            name,
+            manager: None,
+        };
+        if let Scenario::Profiles(count) = scenario {
+            network.manager = Some(NetworkManager::start(&network.name, *count)?);
+        }
         let batch = self.directory.join("scenario");
         fs::write(&batch, scenario.batch())?;
         let mut ip = Command::new("ip");
@@ -180,7 +189,11 @@ impl Sampler {
                 _ => word.clone(),
             })
             .collect();
-        let run = Command::new(&self.raw)
+        let mut raw = Command::new(&self.raw);
+        if let Some(manager) = &network.manager {
+            raw.env("DBUS_SYSTEM_BUS_ADDRESS", manager.address());
+        }
+        let run = raw
             .args(["measure", &network.name])
             .arg(&report)
             .args(&command)

@@ -7,6 +7,8 @@ use std::fmt::Write;
 pub enum Scenario {
     /// A loopback interface that is down.
     Empty,
+    /// A NetworkManager with so many profiles `p0` and up, and no devices but `lo`.
+    Profiles(u32),
     /// `interfaces` ends of veth pairs (an even number, `v0` and up) with an IPv4 address each, and
     /// `routes` routes through 192.0.2.2 over a further pair.
     Host {
