@@ -6,9 +6,12 @@
 
 mod apply;
 mod carrier;
+mod death;
+mod full_disk;
 mod kinds;
 mod namespace;
 mod network_manager;
 mod network_plugin;
 mod rollback;
+mod stopped;
 mod validation;

@@ -7,6 +7,7 @@
 mod apply;
 mod case;
 mod guest;
+mod journal;
 mod query;
 mod report;
 mod sampler;
@@ -57,6 +58,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     let mut cases = query::cases(&programs, &directory)?;
     cases.extend(apply::cases(&programs, &directory)?);
     cases.extend(guest::cases(&programs, &directory)?);
+    cases.extend(journal::cases(&programs, &directory)?);
     cases.retain(|case| filter.is_none_or(|filter| case.name.contains(filter)));
     ensure!(
         !cases.is_empty(),
