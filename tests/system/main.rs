@@ -6,10 +6,13 @@
 
 mod apply;
 mod carrier;
+mod death;
+mod full_disk;
 mod kinds;
 mod namespace;
 mod network_manager;
 mod network_plugin;
 mod profiles;
 mod rollback;
+mod stopped;
 mod validation;

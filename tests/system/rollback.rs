@@ -1,13 +1,11 @@
 //! Checkpoints, rollback, and what becomes of a transaction that fails or dies.
 
-use std::process::Command;
-
 use serde_json::json;
 
 use crate::namespace::{Namespace, assert_same};
 
 /// Links, addresses, routes and a rule that stand before a test begins.
-fn inhabited() -> Namespace {
+pub fn inhabited() -> Namespace {
     let namespace = Namespace::new();
     for command in [
         "link add eth0 type veth peer name far",
@@ -29,7 +27,7 @@ fn inhabited() -> Namespace {
 }
 
 /// A change that takes a link away, makes others, and moves an address.
-fn change(namespace: &Namespace) -> std::path::PathBuf {
+pub fn change(namespace: &Namespace) -> std::path::PathBuf {
     let state = json!({"version": 1, "plugins": {"net": {"interfaces": [
         {"name": "eth0", "mtu": 1300, "ipv4": {"method": "disabled"}},
         {"name": "vx", "state": "absent"},
@@ -112,7 +110,7 @@ fn a_checkpoint_made_by_hand_restores_what_others_changed_too() {
 }
 
 /// A state file whose second half the kernel refuses: the parent is in nobody's sight.
-fn refused(namespace: &Namespace) -> std::path::PathBuf {
+pub fn refused(namespace: &Namespace) -> std::path::PathBuf {
     let state = json!({"version": 1, "plugins": {"net": {"interfaces": [
         {"name": "eth0", "mtu": 1300, "ipv4": {"method": "disabled"}},
         {"name": "br0", "type": "bridge", "ports": ["eth0"]},
@@ -141,112 +139,6 @@ fn a_failed_apply_leaves_everything_as_it_was_and_exits_with_3() {
         json!([]),
         "there is nothing to go back to"
     );
-}
-
-/// Places of an apply at which this test kills the process.
-const DEADLY: [&str; 17] = [
-    "journal.create.before-write",
-    "journal.create.before-sync",
-    "journal.create.before-rename",
-    "journal.create.before-directory-sync",
-    "journal.create.done",
-    "journal.append.before-write",
-    "journal.append.half-written",
-    "journal.append.before-sync",
-    "journal.append.before-mark",
-    "journal.append.done",
-    "journal.finish.before-record",
-    "journal.finish.before-rename",
-    "journal.finish.before-directory-sync",
-    "journal.finish.done",
-    "undo.before-read",
-    "undo.before-execute",
-    "undo.after-execute",
-];
-
-#[test]
-fn a_killed_apply_is_undone_by_the_next_command_or_was_done() {
-    for point in DEADLY {
-        let namespace = inhabited();
-        let before = namespace.everything();
-        // An undo happens only where something fails.
-        let file = if point.starts_with("undo") {
-            refused(&namespace)
-        } else {
-            change(&namespace)
-        };
-        let mut command = namespace.op_dbus_command();
-        command
-            .arg("apply")
-            .arg(&file)
-            .env("OP_DBUS_FAILPOINT", format!("{point}=kill"));
-        let killed = command.output().unwrap();
-        assert_eq!(
-            killed.status.code(),
-            None,
-            "{point} did not kill: {killed:?}"
-        );
-        namespace.op_dbus(&["diff".as_ref(), change(&namespace).as_os_str()]);
-        let after = namespace.everything();
-        if after != before {
-            namespace
-                .op_dbus(&["verify".as_ref(), file.as_os_str()])
-                .success();
-            assert!(
-                point.starts_with("journal.finish"),
-                "{point}: neither old nor undone"
-            );
-        }
-    }
-}
-
-#[test]
-fn two_applies_at_once_do_not_mix() {
-    let namespace = inhabited();
-    let file = change(&namespace);
-    let mut first = namespace
-        .op_dbus_command()
-        .arg("apply")
-        .arg(&file)
-        .env("OP_DBUS_FAILPOINT", "journal.finish.before-record=pause")
-        .stderr(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    // The first one says who it is in the lock file before it does anything.
-    let lock = wait_for_lock(&namespace);
-    assert!(lock.contains(&first.id().to_string()), "{lock}");
-    let second = namespace
-        .op_dbus(&["apply".as_ref(), file.as_os_str()])
-        .code(1);
-    assert!(
-        second.stderr.contains(&first.id().to_string()),
-        "{}",
-        second.stderr
-    );
-    Command::new("kill")
-        .args(["-9", &first.id().to_string()])
-        .status()
-        .unwrap();
-    first.wait().unwrap();
-    namespace
-        .op_dbus(&["apply".as_ref(), file.as_os_str()])
-        .success();
-}
-
-/// The text of the lock file, once there is some.
-fn wait_for_lock(namespace: &Namespace) -> String {
-    loop {
-        let places = std::fs::read_dir(namespace.directory().join("state/ns"));
-        for place in places.into_iter().flatten().flatten() {
-            if let Ok(text) = std::fs::read_to_string(place.path().join("lock"))
-                && !text.is_empty()
-            {
-                return text;
-            }
-        }
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl Apply {
             state: &state,
             kernel: &session.kernel,
             undoers: session.undoers(),
+            secrets: session.secrets.clone(),
             command: &super::command_line(),
             verify: (!self.no_verify).then_some(SETTLING),
         };
@@ -84,7 +85,6 @@ impl Apply {
         if let Some(agent) = agent {
             agent.end().await;
         }
-        session.keep_secrets()?;
         timing::took("apply", applying);
         timing::took("total", started);
         finish(&report, self.json, options)

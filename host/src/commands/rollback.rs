@@ -33,6 +33,7 @@ impl Rollback {
         let back = Back {
             state: &state,
             undoers: session.undoers(),
+            secrets: session.secrets.clone(),
             way: &way,
             command: &super::command_line(),
         };

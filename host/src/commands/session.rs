@@ -37,7 +37,7 @@ pub struct Session<'a> {
     pub backends: Backends,
     /// The kernel itself, for events.
     pub kernel: Arc<Netlink>,
-    secrets: Arc<SecretStore>,
+    pub(super) secrets: Arc<SecretStore>,
     /// The network namespace that it works in.
     pub namespace: Namespace,
 }

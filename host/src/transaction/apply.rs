@@ -1,5 +1,6 @@
 //! Carrying out a plan: checkpoint, journal, apply, verify, commit; or undo, whatever went wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,6 +17,7 @@ use super::undoers::Undoers;
 use crate::backends::netlink::Netlink;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::Mode;
+use crate::secrets::SecretStore;
 
 /// What a transaction needs beside its parts.
 pub struct Setting<'a> {
@@ -25,6 +27,8 @@ pub struct Setting<'a> {
     pub kernel: &'a Netlink,
     /// Who undoes it.
     pub undoers: Undoers<'a>,
+    /// Where the texts of secrets are kept that an undo puts back.
+    pub secrets: Arc<SecretStore>,
     /// The command line, for whoever reads the journal.
     pub command: &'a str,
     /// How long the system may take to show what was done; nothing to skip that.
@@ -59,6 +63,7 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         plugins: plugins.collect(),
         noted,
         keeps_checkpoint: true,
+        secrets: setting.secrets.clone(),
         interrupt,
     })
     .await?;

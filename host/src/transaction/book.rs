@@ -20,6 +20,7 @@ use crate::contract::dbus::MethodCall;
 use crate::contract::netlink::Request;
 use crate::contract::types::{Failure, FailureCode};
 use crate::gate::{Recorder, Rehearsed};
+use crate::secrets::SecretStore;
 
 /// What is kept of one run of a verb.
 #[derive(Default)]
@@ -29,6 +30,8 @@ pub struct Book {
     /// Absent once its end could not be written: it stays on disk as it is, for the next command to undo what is left to undo.
     journal: Mutex<Option<Journal>>,
     trail: Option<Trail>,
+    /// Images name the secrets that they hold by fingerprint: the texts must be on disk before they are.
+    secrets: Option<Arc<SecretStore>>,
     rehearsed: Mutex<Vec<(String, Rehearsed)>>,
     denied: Mutex<Vec<(String, Failure)>>,
 }
@@ -77,6 +80,14 @@ impl Book {
             journal: Mutex::new(Some(journal)),
             trail,
             ..Self::default()
+        }
+    }
+
+    /// The same book, which keeps the secrets that images name.
+    pub fn keeping(self, secrets: Arc<SecretStore>) -> Self {
+        Self {
+            secrets: Some(secrets),
+            ..self
         }
     }
 
@@ -190,10 +201,15 @@ impl Book {
 
     /// Writes down a batch of changes that is about to be sent: its undo and what it is, for journal and audit log.
     fn note(&self, open: &Open, batch: Batch<'_>) -> Result<(), Failure> {
-        let mut noted = match batch.records.as_slice() {
-            [] => Ok(()),
-            records => self.append(records),
+        let mut noted = match &self.secrets {
+            Some(secrets) => secrets
+                .keep()
+                .map_err(|error| internal(format!("the escrow of secrets: {error}"))),
+            None => Ok(()),
         };
+        if noted.is_ok() && !batch.records.is_empty() {
+            noted = self.append(&batch.records);
+        }
         if let (Ok(()), Some(trail)) = (&noted, &self.trail) {
             noted = trail
                 .note(

@@ -15,6 +15,7 @@ use super::state_dir::StateDir;
 use super::trail::Trail;
 use super::undoers::Undoers;
 use crate::audit::AuditLog;
+use crate::secrets::SecretStore;
 
 /// What a transaction begins with.
 pub struct Opening<'a> {
@@ -30,6 +31,8 @@ pub struct Opening<'a> {
     pub noted: Vec<Noted>,
     /// Whether that is kept as a checkpoint, to go back to once the new state holds.
     pub keeps_checkpoint: bool,
+    /// Where the texts of secrets are kept that an undo puts back.
+    pub secrets: Arc<SecretStore>,
     /// Signals that ask it to stop. Listening began before, so that none kills the process half-way.
     pub interrupt: Interrupt,
 }
@@ -71,6 +74,7 @@ impl<'a> Transaction<'a> {
         let effects = Effects::of([&Record::Begin(begin.clone())]);
         let trail = Some(Trail::new(log, begin));
         let book = Book::transaction(journal, trail, effects, opening.noted.clone());
+        let book = book.keeping(opening.secrets);
         let mut begun = Self {
             id,
             book: Arc::new(book),

@@ -18,6 +18,7 @@ use super::state_dir::StateDir;
 use super::undoers::Undoers;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::{Mode, Recorder};
+use crate::secrets::SecretStore;
 
 /// What going back needs.
 pub struct Back<'a> {
@@ -25,6 +26,8 @@ pub struct Back<'a> {
     pub state: &'a StateDir,
     /// Who goes back, and who undoes a rollback that fails.
     pub undoers: Undoers<'a>,
+    /// Where the texts of secrets are kept that an undo puts back.
+    pub secrets: Arc<SecretStore>,
     /// The checkpoints to pass, newest first; the last one is the target.
     pub way: &'a [Checkpoint],
     /// The command line.
@@ -46,6 +49,7 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
         plugins,
         noted,
         keeps_checkpoint: false,
+        secrets: back.secrets.clone(),
         interrupt,
     })
     .await?;

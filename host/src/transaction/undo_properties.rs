@@ -117,7 +117,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     ]
 }
 
-fn any_batches() -> impl Strategy<Value = Vec<Vec<Request>>> {
+pub(super) fn any_batches() -> impl Strategy<Value = Vec<Vec<Request>>> {
     prop::collection::vec(prop::collection::vec(any_request(), 1..8), 1..4)
 }
 

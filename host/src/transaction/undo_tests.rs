@@ -435,3 +435,6 @@ fn images_survive_the_journal() {
 
 #[path = "undo_properties.rs"]
 mod properties;
+
+#[path = "recovery_properties.rs"]
+mod recovery_properties;

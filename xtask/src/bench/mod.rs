@@ -7,6 +7,7 @@
 mod apply;
 mod case;
 mod guest;
+mod journal;
 mod networkmanager;
 mod profiles;
 mod query;
@@ -64,6 +65,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     cases.extend(apply::cases(&programs, &directory)?);
     cases.extend(guest::cases(&programs, &directory)?);
     cases.extend(networkmanager::cases(&programs, &directory)?);
+    cases.extend(journal::cases(&programs, &directory)?);
     cases.retain(|case| filter.is_none_or(|filter| case.name.contains(filter)));
     ensure!(
         !cases.is_empty(),
