@@ -6,6 +6,7 @@
 
 mod apply;
 mod carrier;
+mod fidelity;
 mod kinds;
 mod namespace;
 mod network_manager;
