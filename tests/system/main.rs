@@ -7,6 +7,7 @@
 mod apply;
 mod carrier;
 mod death;
+mod fidelity;
 mod full_disk;
 mod kinds;
 mod namespace;

@@ -80,9 +80,17 @@ impl Namespace {
         links.into_iter().next()
     }
 
+    /// Runs `tc` in the namespace.
+    ///
+    /// # Panics
+    /// `tc` fails.
+    pub fn tc(&self, arguments: &[&str]) {
+        let mut command = Command::new("tc");
+        Run::of(command.args(["-netns", &self.name]).args(arguments)).success();
+    }
+
     /// Links, addresses, routes and rules in the words of `ip`, one object a line, to be compared with [`assert_same`]. Without what the
-    /// kernel moves by itself: timers, and whether an
-    /// address is still being checked for duplicates; and without whether it ever is (`nodad`), which the contract cannot name.
+    /// kernel moves by itself: timers, and whether an address is still being checked for duplicates.
     pub fn everything(&self) -> Vec<String> {
         const PARTS: [&[&str]; 7] = [
             &["-details", "link"],
@@ -102,7 +110,7 @@ impl Namespace {
                     address
                         .as_object_mut()
                         .expect("an object")
-                        .retain(|key, _| !matches!(key.as_str(), "tentative" | "nodad"));
+                        .retain(|key, _| key != "tentative");
                 }
                 // The kernel makes these when it has finished checking an address.
                 let own = object["protocol"] == "kernel"

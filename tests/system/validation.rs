@@ -3,7 +3,7 @@
 use crate::namespace::{Namespace, assert_same};
 
 /// A broken file, its name, and what the error says.
-const BROKEN: [(&str, &str, &[&str]); 16] = [
+const BROKEN: [(&str, &str, &[&str]); 19] = [
     ("empty.json", "", &["empty"]),
     (
         "truncated.json",
@@ -64,6 +64,21 @@ const BROKEN: [(&str, &str, &[&str]); 16] = [
         "prefix.yaml",
         "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {method: manual, addresses: [{address: 192.0.2.1, prefix: 33}]}}]}}",
         &["33"],
+    ),
+    (
+        "octet.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: a, ipv4: {addresses: [{address: 192.0.02.1, prefix: 24}]}}]}}",
+        &["192.0.02.1", "octet.yaml:2:69"],
+    ),
+    (
+        "mac.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: a, type: bridge, mac: '02:00:00:00:01'}]}}",
+        &["5 bytes", "mac.yaml:2:"],
+    ),
+    (
+        "described.yaml",
+        "version: 1\nplugins: {net: {interfaces: [{name: lo, bridge: {stp: true}}]}}",
+        &["/interfaces/0/bridge", "loopback"],
     ),
     (
         "percent.yaml",

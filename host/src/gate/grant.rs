@@ -40,6 +40,9 @@ pub struct NetlinkGrant {
     pub tables: Vec<Range>,
     /// Whether routing rules may be changed. They concern all traffic of the namespace, whatever link it uses.
     pub rules: bool,
+    /// Whether attributes that op-dbus has no name for may be sent as they were read. What they may refer to (other links, tables) cannot be
+    /// checked.
+    pub unknown_attributes: bool,
 }
 
 impl NetlinkGrant {
@@ -55,6 +58,7 @@ impl NetlinkGrant {
             networks: networks.into(),
             tables: vec![Range::ANY],
             rules: true,
+            unknown_attributes: true,
         }
     }
 

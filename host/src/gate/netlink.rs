@@ -8,6 +8,7 @@ use super::pattern::any_matches;
 use crate::backends::netlink as backend;
 use crate::contract::netlink::{
     Address, ControllerChange, Kind, Link, Neighbour, Request, Route, Rule, RuleAction,
+    UnknownAttribute,
 };
 use crate::contract::types::{Failure, FailureCode, Secret};
 
@@ -151,6 +152,19 @@ pub fn secrets(request: &Request) -> Vec<&Secret> {
     wireguard.private_key.iter().chain(peers).collect()
 }
 
+/// Attributes without a name that the request sends.
+fn unknown(request: &Request) -> Box<dyn Iterator<Item = &UnknownAttribute> + '_> {
+    match request {
+        Request::CreateLink(spec) => Box::new(spec.settings.unknown.iter()),
+        Request::ChangeLink(change) => Box::new(change.settings.unknown.iter()),
+        Request::AddRoute(route) | Request::PutRoute(route) | Request::DeleteRoute(route) => {
+            let hops = route.next_hops.iter().flat_map(|hop| &hop.unknown);
+            Box::new(route.unknown.iter().chain(hops))
+        }
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
 /// A grant, held against requests; `real` tells the kernel's own name of a link that is there.
 pub struct Check<'a> {
     /// The whole grant, for its secrets.
@@ -190,6 +204,12 @@ impl Check<'_> {
             {
                 return Err(denied("the secret", "secrets (beside netlink)", name));
             }
+        }
+        if let Some(attribute) = unknown(request).next()
+            && !self.netlink.unknown_attributes
+        {
+            let place = &attribute.place;
+            return Err(denied("the unknown attribute", "unknown_attributes", place));
         }
         match request {
             Request::CreateLink(spec) => {
@@ -258,6 +278,9 @@ impl Check<'_> {
     }
 
     fn route(&self, route: &Route) -> Result<(), Failure> {
+        if let Some(source) = &route.source {
+            self.network(&source.address, Some(source.length))?;
+        }
         self.table(route.table)?;
         self.network(&route.destination.address, Some(route.destination.length))
     }
@@ -307,15 +330,11 @@ pub fn show_link(grant: &NetlinkGrant, mut link: Link) -> Option<Link> {
             hide(&mut veth.peer);
             veth.peer_index = veth.peer_index.filter(|_| veth.peer.is_some());
         }
-        Kind::Vlan(vlan) => hide(&mut vlan.parent),
-        Kind::Vxlan(vxlan) => hide(&mut vxlan.parent),
-        Kind::Gre(t) | Kind::Gretap(t) | Kind::Ip6gre(t) | Kind::Ip6gretap(t) => {
-            hide(&mut t.parent)
+        kind => {
+            if let Some(parent) = backend::parent_mut(kind) {
+                hide(parent);
+            }
         }
-        Kind::Ipip(t) | Kind::Sit(t) | Kind::Ip6tnl(t) => hide(&mut t.parent),
-        Kind::Macvlan(m) | Kind::Macvtap(m) => hide(&mut m.parent),
-        Kind::Ipvlan(ipvlan) => hide(&mut ipvlan.parent),
-        _ => {}
     }
     Some(link)
 }

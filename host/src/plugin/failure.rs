@@ -25,6 +25,16 @@ pub enum PluginError {
         /// The trap, with the guest's own stack.
         reason: String,
     },
+    /// The guest needed more than its limits allow.
+    #[error("plugin {plugin} cannot do {call}: {reason}. A state file of fewer objects needs less")]
+    Limit {
+        /// Its name.
+        plugin: String,
+        /// The export that was called.
+        call: &'static str,
+        /// What was refused, with the limit.
+        reason: String,
+    },
     /// The call took longer than its limit.
     #[error("plugin {plugin} did not finish {call} within {} s (its limit `deadline`)", .deadline.as_secs_f64())]
     Deadline {

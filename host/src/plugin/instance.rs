@@ -100,10 +100,15 @@ impl Caller<'_> {
                 deadline,
             }),
             Ok(Err(error)) => {
-                let reason = match store.data_mut().meter.refused.take() {
-                    Some(refused) => format!("{refused}; {error:#}"),
-                    None => format!("{error:#}"),
-                };
+                // A guest that is refused memory ends in some trap of its own, which tells nothing.
+                if let Some(reason) = store.data_mut().meter.refused.take() {
+                    return Err(PluginError::Limit {
+                        plugin,
+                        call,
+                        reason,
+                    });
+                }
+                let reason = format!("{error:#}");
                 Err(PluginError::Trap {
                     plugin,
                     call,

@@ -47,9 +47,9 @@ impl Default for Limits {
 /// Adds up what the memories and tables of one Store hold: wasmtime asks for each growth by itself.
 #[derive(Debug)]
 pub struct Meter {
+    limits: Limits,
     memory_left: usize,
     table_elements_left: usize,
-    parts: usize,
     /// What was refused, for the error that the operator reads; a guest may turn the refusal into any trap.
     pub refused: Option<String>,
 }
@@ -60,7 +60,7 @@ impl Meter {
         Self {
             memory_left: limits.memory,
             table_elements_left: limits.table_elements,
-            parts: limits.parts,
+            limits: limits.clone(),
             refused: None,
         }
     }
@@ -87,8 +87,8 @@ impl ResourceLimiter for Meter {
         let granted = take(&mut self.memory_left, current, desired);
         if !granted {
             self.refused = Some(format!(
-                "the plugin asked for more memory than its limit allows ({} MiB more than is left)",
-                (desired - current - self.memory_left).div_ceil(1 << 20)
+                "it needs more memory than its limit `memory` allows, {} MiB",
+                self.limits.memory >> 20
             ));
         }
         Ok(granted)
@@ -102,21 +102,24 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let granted = take(&mut self.table_elements_left, current, desired);
         if !granted {
-            self.refused = Some("the plugin asked for larger tables than its limit allows".into());
+            self.refused = Some(format!(
+                "it needs larger tables than its limit `table_elements` allows, {}",
+                self.limits.table_elements
+            ));
         }
         Ok(granted)
     }
 
     fn instances(&self) -> usize {
-        self.parts
+        self.limits.parts
     }
 
     fn tables(&self) -> usize {
-        self.parts
+        self.limits.parts
     }
 
     fn memories(&self) -> usize {
-        self.parts
+        self.limits.parts
     }
 }
 

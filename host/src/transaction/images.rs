@@ -131,6 +131,9 @@ pub struct RouteKey {
     pub metric: u32,
     /// Type of service.
     pub tos: u8,
+    /// The network that packets come from, as `address/length`, of an IPv6 route that asks for it.
+    #[serde(default)]
+    pub source: Option<String>,
     /// The outgoing link of a route that the kernel made: it makes one for each link, of the same destination and metric.
     pub link: Option<String>,
 }
@@ -345,6 +348,10 @@ impl RouteKey {
                 metric => metric.unwrap_or(0),
             },
             tos: route.tos,
+            source: route.source.as_ref().map(|source| {
+                let Prefix { address, length } = source;
+                format!("{}/{length}", network(address, *length))
+            }),
             link: route
                 .next_hops
                 .first()

@@ -3,42 +3,19 @@
 use std::collections::HashMap;
 
 use super::images::Images;
+use crate::backends::netlink as backend;
 use crate::contract::netlink::{Kind, Link, Route};
 
 /// The link that a kind is stacked on, or bound to.
 pub fn parent(kind: &Kind) -> Option<&str> {
-    match kind {
-        Kind::Vlan(vlan) => vlan.parent.as_deref(),
-        Kind::Vxlan(vxlan) => vxlan.parent.as_deref(),
-        Kind::Gre(tunnel)
-        | Kind::Gretap(tunnel)
-        | Kind::Ip6gre(tunnel)
-        | Kind::Ip6gretap(tunnel)
-        | Kind::Ipip(tunnel)
-        | Kind::Sit(tunnel)
-        | Kind::Ip6tnl(tunnel) => tunnel.parent.as_deref(),
-        Kind::Macvlan(macvlan) | Kind::Macvtap(macvlan) => macvlan.parent.as_deref(),
-        Kind::Ipvlan(ipvlan) => ipvlan.parent.as_deref(),
-        _ => None,
-    }
+    backend::parent(kind)?.as_deref()
 }
 
 fn named_in_kind(kind: &mut Kind) -> Option<&mut String> {
     match kind {
         Kind::Veth(veth) => veth.peer.as_mut(),
         Kind::Bond(bond) => bond.primary.as_mut(),
-        Kind::Vlan(vlan) => vlan.parent.as_mut(),
-        Kind::Vxlan(vxlan) => vxlan.parent.as_mut(),
-        Kind::Gre(tunnel)
-        | Kind::Gretap(tunnel)
-        | Kind::Ip6gre(tunnel)
-        | Kind::Ip6gretap(tunnel)
-        | Kind::Ipip(tunnel)
-        | Kind::Sit(tunnel)
-        | Kind::Ip6tnl(tunnel) => tunnel.parent.as_mut(),
-        Kind::Macvlan(macvlan) | Kind::Macvtap(macvlan) => macvlan.parent.as_mut(),
-        Kind::Ipvlan(ipvlan) => ipvlan.parent.as_mut(),
-        _ => None,
+        kind => backend::parent_mut(kind)?.as_mut(),
     }
 }
 

@@ -1,12 +1,11 @@
 //! How a link comes back: made anew, or changed to what it was.
 
-use serde_json::{Map, Value};
-
 use super::images::Images;
 use super::link_names::{can_be_created, peer};
+use super::same;
 use super::undo_plan::Insistence;
 use crate::contract::netlink::{
-    ControllerChange, Kind, Link, LinkSettings, LinkSpec, MacvlanMode, Request,
+    ControllerChange, Kind, Link, LinkSettings, LinkSpec, MacvlanMode, Request, UnknownAttribute,
 };
 
 /// Whether what is there is not the link that was, but another one of its name.
@@ -28,6 +27,7 @@ fn fixed_settings(kind: &Kind) -> &'static [&'static str] {
         Kind::Vxlan(_) => &[
             "id",
             "port",
+            "source_ports",
             "limit",
             "proxy",
             "route_short_circuit",
@@ -57,10 +57,10 @@ fn differs_for_good(was: &Kind, is: &Kind) -> bool {
         }
         _ => false,
     };
-    let settings = (settings_of(was), settings_of(is));
+    let settings = (same::settings_of(was), same::settings_of(is));
     passes_through(was) != passes_through(is)
         || fixed_settings(was).iter().any(|key| {
-            let of = |settings: &Option<Map<String, Value>>| {
+            let of = |settings: &Option<same::Settings>| {
                 settings
                     .as_ref()
                     .and_then(|settings| settings.get(*key).cloned())
@@ -75,7 +75,7 @@ fn cannot_unset(before: &Images, was: &Link, is: &Link) -> bool {
     if !before.whole.contains(&was.name) || matches!(was.kind, Kind::Bridge(_) | Kind::Bond(_)) {
         return false;
     }
-    let (Some(was), Some(is)) = (settings_of(&was.kind), settings_of(&is.kind)) else {
+    let (Some(was), Some(is)) = (same::settings_of(&was.kind), same::settings_of(&is.kind)) else {
         return false;
     };
     was.iter()
@@ -90,7 +90,7 @@ pub fn second_end<'a>(before: &'a Images, was: &Link) -> Option<&'a Link> {
 
 /// The request that makes a link as it was; of a veth, both ends with their indices. What only works later comes by
 /// [`attach::after_creation`].
-pub fn create_request(was: &Link) -> Request {
+pub fn create_request(was: &Link, nameless: Nameless) -> Request {
     let mut kind = was.kind.clone();
     if let Kind::Bond(bond) = &mut kind {
         // There is no port yet.
@@ -111,18 +111,35 @@ pub fn create_request(was: &Link) -> Request {
             controller: ControllerChange::Keep,
             port: None,
             up: None,
-            ..all_settings(was)
+            ..all_settings(was, nameless)
         },
     })
 }
 
-fn all_settings(was: &Link) -> LinkSettings {
+/// Whether attributes that the contract has no name for go back to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nameless {
+    /// As it gave them.
+    GoBack,
+    /// It did not take them: better without them than not at all.
+    StayAway,
+}
+
+fn unknown(was: &Link, nameless: Nameless) -> Vec<UnknownAttribute> {
+    match nameless {
+        Nameless::GoBack => was.unknown.clone(),
+        Nameless::StayAway => Vec::new(),
+    }
+}
+
+fn all_settings(was: &Link, nameless: Nameless) -> LinkSettings {
     LinkSettings {
         up: Some(was.up),
         mtu: Some(was.mtu),
         mac: was.mac.clone(),
         description: was.description.clone(),
         transmit_queue_length: Some(was.transmit_queue_length),
+        group: Some(was.group),
         arp: Some(was.arp),
         all_multicast: Some(was.all_multicast),
         promiscuous: Some(was.promiscuous),
@@ -132,12 +149,13 @@ fn all_settings(was: &Link) -> LinkSettings {
             .clone()
             .map_or(ControllerChange::Keep, ControllerChange::Attach),
         port: was.port.clone(),
+        unknown: unknown(was, nameless),
     }
 }
 
 /// Requests around a link's controller and its being up.
 pub mod attach {
-    use super::all_settings;
+    use super::{Nameless, all_settings};
     use crate::contract::netlink::{
         AlternativeName, ControllerChange, Link, LinkChange, LinkSettings, Request,
     };
@@ -154,12 +172,14 @@ pub mod attach {
                 mac: None,
                 description: None,
                 transmit_queue_length: None,
+                group: None,
                 arp: None,
                 all_multicast: None,
                 promiscuous: None,
                 address_generation: None,
                 controller: ControllerChange::Keep,
                 port: None,
+                unknown: Vec::new(),
             },
         }
     }
@@ -172,13 +192,13 @@ pub mod attach {
     }
 
     /// What a new link still needs: its controller, then being up. The second end of a pair, made along with the first, needs all.
-    pub fn after_creation(was: &Link, second_end: bool) -> Vec<Request> {
+    pub fn after_creation(was: &Link, second_end: bool, nameless: Nameless) -> Vec<Request> {
         let mut requests = Vec::new();
         let mut change = nothing(&was.name);
         if second_end {
             change.settings = LinkSettings {
                 up: None,
-                ..all_settings(was)
+                ..all_settings(was, nameless)
             };
             requests.push(Request::ChangeLink(change));
             requests.extend(was.alternative_names.iter().map(|name| {
@@ -188,6 +208,7 @@ pub mod attach {
         } else if let Some(controller) = &was.controller {
             change.settings.controller = ControllerChange::Attach(controller.clone());
             change.settings.port.clone_from(&was.port);
+            change.settings.unknown = super::unknown(was, nameless);
             requests.push(Request::ChangeLink(change));
         }
         if was.up {
@@ -198,7 +219,12 @@ pub mod attach {
 }
 
 /// The requests that make of a link that is there the one that was; none if it is that already.
-pub fn change_request(was: &Link, is: &Link, insistence: Insistence) -> Vec<Request> {
+pub fn change_request(
+    was: &Link,
+    is: &Link,
+    insistence: Insistence,
+    nameless: Nameless,
+) -> Vec<Request> {
     let mut change = attach::nothing(&was.name);
     let settings = &mut change.settings;
     let mut requests = Vec::new();
@@ -218,9 +244,16 @@ pub fn change_request(was: &Link, is: &Link, insistence: Insistence) -> Vec<Requ
                 .is_some_and(|is| is.eq_ignore_ascii_case(mac))
         });
     }
-    if was.port != is.port || other_controller {
+    let loses_unknown =
+        nameless == Nameless::GoBack && same::lost_attributes(was, is).next().is_some();
+    if was.port != is.port || other_controller || loses_unknown {
         settings.port.clone_from(&was.port);
+        settings.unknown = match &was.port {
+            Some(_) => unknown(was, nameless),
+            None => Vec::new(),
+        };
     }
+    settings.group = (was.group != is.group).then_some(was.group);
     let description = |link: &Link| link.description.clone().unwrap_or_default();
     settings.description = (description(was) != description(is)).then(|| description(was));
     settings.transmit_queue_length = (was.transmit_queue_length != is.transmit_queue_length)
@@ -246,23 +279,12 @@ pub fn change_request(was: &Link, is: &Link, insistence: Insistence) -> Vec<Requ
     requests
 }
 
-/// The settings of a kind, by name.
-fn settings_of(kind: &Kind) -> Option<serde_json::Map<String, Value>> {
-    let Ok(Value::Object(variant)) = serde_json::to_value(kind) else {
-        return None;
-    };
-    match variant.into_iter().next() {
-        Some((_, Value::Object(settings))) => Some(settings),
-        _ => None,
-    }
-}
-
 /// A kind with only those optional settings that differ: the kernel refuses some even when they are what they were.
 fn different_settings(was: &Kind, is: &Kind) -> Option<Kind> {
     if was == is || std::mem::discriminant(was) != std::mem::discriminant(is) {
         return None;
     }
-    let (now, mut change) = (settings_of(is)?, serde_json::to_value(was).ok()?);
+    let (now, mut change) = (same::settings_of(is)?, serde_json::to_value(was).ok()?);
     let variant = change.as_object()?.keys().next()?.clone();
     for (key, value) in now {
         let place = change.get_mut(&variant)?.get_mut(&key)?;
@@ -276,4 +298,80 @@ fn different_settings(was: &Kind, is: &Kind) -> Option<Kind> {
         }
     }
     serde_json::from_value(change).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::contract::netlink::{Geneve, Ipvlan, Macvlan, Tun, TunMode, Veth, Vlan, Vrf, Vxlan};
+
+    /// What only a new link takes is a matter of the kernel's drivers, and the plugin `net` has to know it as well: its schema says it.
+    #[test]
+    fn the_plugin_and_the_undo_agree_on_what_only_a_new_link_takes() {
+        let schema: Value =
+            serde_json::from_str(include_str!("../../../plugins/net/schema.json")).unwrap();
+        let anew = |definition: &str| {
+            let definition = &schema["$defs"][definition];
+            let says = |schema: &Value, words: &str| {
+                let text = schema["description"].as_str();
+                text.is_some_and(|text| text.contains(words))
+            };
+            let all = says(definition, "Changing any of it makes the");
+            let properties = definition["properties"].as_object().unwrap().iter();
+            let keys = properties.filter(|(_, key)| {
+                says(key, "Changing it makes the") || all && key["readOnly"] != true
+            });
+            keys.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+        };
+        let kinds = [
+            (
+                "Veth",
+                Kind::Veth(Veth {
+                    peer: None,
+                    peer_index: None,
+                }),
+            ),
+            ("Vlan", serde_kind::<Vlan>("Vlan", Kind::Vlan)),
+            ("Vxlan", serde_kind::<Vxlan>("Vxlan", Kind::Vxlan)),
+            ("Geneve", serde_kind::<Geneve>("Geneve", Kind::Geneve)),
+            ("Vrf", Kind::Vrf(Vrf { table: 1 })),
+            (
+                "Macvlan",
+                Kind::Macvlan(Macvlan {
+                    parent: None,
+                    mode: None,
+                }),
+            ),
+            (
+                "Ipvlan",
+                Kind::Ipvlan(Ipvlan {
+                    parent: None,
+                    mode: None,
+                    isolation: None,
+                }),
+            ),
+            ("Tun", serde_kind::<Tun>("Tun", Kind::Tun)),
+        ];
+        for (definition, kind) in kinds {
+            let mut said = anew(definition);
+            // The index of a veth's other end and the mode of a TUN device are no keys of a state file.
+            let fixed = fixed_settings(&kind).iter();
+            let mut fixed: Vec<_> = fixed
+                .filter(|key| !matches!(**key, "peer_index" | "mode"))
+                .map(ToString::to_string)
+                .collect();
+            said.sort();
+            fixed.sort();
+            assert_eq!(said, fixed, "{definition}");
+        }
+    }
+
+    /// A kind of which nothing is said but what must be.
+    fn serde_kind<T: serde::de::DeserializeOwned>(name: &str, kind: fn(T) -> Kind) -> Kind {
+        let settings = serde_json::json!({"id": 1, "mode": TunMode::Tap});
+        let settings = serde_json::from_value(settings);
+        kind(settings.unwrap_or_else(|error| panic!("{name}: {error}")))
+    }
 }

@@ -14,7 +14,7 @@ use super::link_names::Names;
 use super::link_restore::is_another;
 use super::record::Difference;
 use super::undo_plan::{Insistence, Now, moved_indices, plan};
-use super::undo_report::{differences, object_of};
+use super::undo_report::{differences, lost_for_good, object_of};
 use crate::backends::netlink::Kernel;
 use crate::contract::netlink::{Family, LinkSelector, NeighbourState, Prefix, RouteScope};
 use crate::contract::types::Failure;
@@ -65,7 +65,7 @@ pub async fn undo(
         if stuck {
             insistence = Insistence::TakeDown;
         }
-        let requests = plan(&target, &now, insistence);
+        let requests = plan(&target, &now, insistence, &errors);
         if requests.is_empty() || undone.rounds == MOST_ROUNDS || hopeless {
             let own: Vec<Difference> = differences(before, &now, &errors);
             let foreign = left
@@ -77,6 +77,7 @@ pub async fn undo(
             undone.notes.extend(moved_indices(before, &now).into_iter().map(|(name, was, is)| {
                 format!("link {name} has index {is} instead of {was}: links of its kind cannot be made anew")
             }));
+            undone.notes.extend(lost_for_good(before, &now));
             undone.incomplete = own;
             point("undo.done")?;
             return Ok(undone);

@@ -9,8 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::images::Images;
 use super::link_names::{can_be_created, parent, peer};
-use super::link_restore::{attach, change_request, create_request, is_another, second_end};
+use super::link_restore::{
+    Nameless, attach, change_request, create_request, is_another, second_end,
+};
 use super::same;
+use super::undo_report::object_of;
 use crate::contract::netlink::{AlternativeName, BridgeVlan, Link, LinkChange, Request, Route};
 pub use addresses::other_primaries;
 
@@ -30,16 +33,23 @@ pub struct Now {
 pub enum Insistence {
     /// Without disturbing what works.
     Gentle,
-    /// Links are taken down for what some drivers and kernels refuse while they are up: a new name or MAC.
+    /// Links are taken down for what some drivers and kernels refuse while they are up: a new name or MAC. Attributes without a name are given
+    /// up where the kernel refused the object with them.
     TakeDown,
 }
 
-/// The requests that bring what is back to what was.
-pub fn plan(before: &Images, now: &Now, insistence: Insistence) -> Vec<Request> {
+/// The requests that bring what is back to what was. `refused` are the kernel's words on the last requests, by object.
+pub fn plan(
+    before: &Images,
+    now: &Now,
+    insistence: Insistence,
+    refused: &HashMap<String, String>,
+) -> Vec<Request> {
     let mut plan = Plan {
         before,
         now,
         insistence,
+        refused,
         requests: Vec::new(),
         changed: HashSet::new(),
     };
@@ -60,6 +70,7 @@ struct Plan<'a> {
     before: &'a Images,
     now: &'a Now,
     insistence: Insistence,
+    refused: &'a HashMap<String, String>,
     requests: Vec<Request>,
     /// Links that this plan makes or changes: what the kernel makes on them may still come by itself.
     changed: HashSet<String>,
@@ -68,6 +79,18 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn link_now(&self, name: &str) -> Option<&'a Link> {
         self.now.images.links.get(&name.to_owned()).flatten()
+    }
+
+    /// Whether the kernel takes an object back with the attributes that have no name, as far as it has said.
+    fn nameless(&self, request: &Request) -> Nameless {
+        /// What it says when something else is still missing: a way to the gateway, the link, its being up.
+        const SURROUNDINGS: [&str; 4] = ["ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "ENODEV"];
+        let words = self.refused.get(&object_of(request));
+        let minds = words.is_some_and(|words| !SURROUNDINGS.iter().any(|it| words.contains(it)));
+        match minds && self.insistence == Insistence::TakeDown {
+            true => Nameless::StayAway,
+            false => Nameless::GoBack,
+        }
     }
 
     /// Whether what is there now must go for what was there.
@@ -165,14 +188,18 @@ impl<'a> Plan<'a> {
                 let pair =
                     second_end(self.before, link).filter(|first| self.stays(first).is_none());
                 if pair.is_none() {
-                    self.requests.push(create_request(link));
+                    let whole = create_request(link, Nameless::GoBack);
+                    let nameless = self.nameless(&whole);
+                    self.requests.push(create_request(link, nameless));
                 }
             }
             // Both ends of a pair are there only now.
             for link in ready {
+                let nameless = self.nameless(&create_request(link, Nameless::GoBack));
                 self.requests.extend(attach::after_creation(
                     link,
                     second_end(self.before, link).is_some(),
+                    nameless,
                 ));
             }
             missing = later;
@@ -183,7 +210,8 @@ impl<'a> Plan<'a> {
         for (name, was) in self.before.links.iter() {
             let Some(was) = was else { continue };
             let Some(is) = self.stays(was) else { continue };
-            let requests = change_request(was, is, self.insistence);
+            let nameless = self.nameless(&create_request(was, Nameless::GoBack));
+            let requests = change_request(was, is, self.insistence, nameless);
             if !requests.is_empty() {
                 self.changed.insert(name.clone());
             }
@@ -292,12 +320,31 @@ impl<'a> Plan<'a> {
                 u8::MAX - route.destination.length,
             )
         });
+        let put: Vec<Route> = put
+            .into_iter()
+            .map(|route| {
+                let mut route = route.clone();
+                if self.nameless(&Request::PutRoute(route.clone())) == Nameless::StayAway {
+                    // A next hop object that went with its link is the likeliest.
+                    let all = route.unknown.len();
+                    route
+                        .unknown
+                        .retain(|attribute| attribute.place != same::NEXT_HOP_OBJECT);
+                    if route.unknown.len() == all {
+                        route.unknown.clear();
+                        let hops = route.next_hops.iter_mut();
+                        hops.for_each(|hop| hop.unknown.clear());
+                    }
+                }
+                route
+            })
+            .collect();
         self.requests.extend(put.into_iter().map(|route| {
             // Replacing would take the same destination from another link: the kernel has one of its own for each.
-            if same::follows(route) {
-                Request::AddRoute(route.clone())
+            if same::follows(&route) {
+                Request::AddRoute(route)
             } else {
-                Request::PutRoute(route.clone())
+                Request::PutRoute(route)
             }
         }));
     }

@@ -20,8 +20,17 @@ fn any_address() -> impl Strategy<Value = Address> {
         "2001:db8::1",
         "2001:db8:1::1",
     ];
-    (any_link(), prop::sample::select(addresses.to_vec()))
-        .prop_map(|(link, text)| address(&link, text, if text.contains(':') { 64 } else { 24 }))
+    let kinds = prop_oneof![3 => Just(0), 1 => 1..5_u8];
+    (any_link(), prop::sample::select(addresses.to_vec()), kinds).prop_map(|(link, text, kind)| {
+        let plain = address(&link, text, if text.contains(':') { 64 } else { 24 });
+        Address {
+            metric: (kind == 1).then_some(7),
+            no_duplicate_detection: kind == 2,
+            home: kind == 3,
+            protocol: if kind == 4 { 79 } else { 0 },
+            ..plain
+        }
+    })
 }
 
 fn any_route_of_a_test() -> impl Strategy<Value = Route> {
@@ -38,17 +47,22 @@ fn any_route_of_a_test() -> impl Strategy<Value = Route> {
         Some("192.0.2.254"),
     ];
     let metrics = [None, Some(50)];
+    let unknown = [Vec::new(), vec![advertised_mss()]];
     (
         prop::sample::select(destinations.to_vec()),
         prop::sample::select(gateways.to_vec()),
         any_link(),
         prop::sample::select(metrics.to_vec()),
+        prop::sample::select(unknown.to_vec()),
     )
-        .prop_map(|((destination, length), gateway, link, metric)| Route {
-            metric,
-            next_hops: vec![hop(Some(&link), gateway)],
-            ..route(destination, length)
-        })
+        .prop_map(
+            |((destination, length), gateway, link, metric, unknown)| Route {
+                metric,
+                unknown,
+                next_hops: vec![hop(Some(&link), gateway)],
+                ..route(destination, length)
+            },
+        )
 }
 
 fn any_kind() -> impl Strategy<Value = Kind> {
@@ -80,7 +94,10 @@ fn any_change() -> impl Strategy<Value = Request> {
                 1 => settings.up = Some(true),
                 2 => settings.mtu = Some(1000),
                 3 => settings.mac = Some(mac.into()),
-                4 => settings.description = Some("text".into()),
+                4 => {
+                    settings.description = Some("text".into());
+                    settings.group = Some(7);
+                }
                 5 => settings.controller = ControllerChange::Detach,
                 6 if other == "br0" || other == "new0" => {
                     settings.controller = ControllerChange::Attach(other);

@@ -92,6 +92,24 @@ pub fn differences(
     found
 }
 
+/// What went with a link and no request brings back, in words.
+pub fn lost_for_good(before: &Images, now: &Now) -> Vec<String> {
+    let links = before.links.iter().filter_map(|(name, was)| {
+        let is = now.images.links.get(name).flatten()?;
+        let lost = same::lost_discipline(was?, is)?;
+        Some(format!("link {name} is without its queueing discipline {lost}: op-dbus does not bring those back"))
+    });
+    let routes = before.routes.iter().filter_map(|(key, was)| {
+        let is = now.images.routes.get(key).flatten()?;
+        same::lost_next_hop_object(was?, is)?;
+        let route = route_object(key);
+        Some(format!(
+            "{route} leads where it did, but not by its next hop object, which went with its link"
+        ))
+    });
+    links.chain(routes).collect()
+}
+
 fn links(before: &Images, now: &Now, report: &mut impl FnMut(String, String, String)) {
     for (name, was) in before.links.iter() {
         let object = format!("link {name}");
@@ -113,7 +131,11 @@ fn links(before: &Images, now: &Now, report: &mut impl FnMut(String, String, Str
                 }
                 let mut differences = same::link(was, is);
                 if was.index != is.index && can_be_created(&was.kind) {
-                    differences.push(("index", is.index.to_string(), was.index.to_string()));
+                    differences.push((
+                        "index".to_owned(),
+                        is.index.to_string(),
+                        was.index.to_string(),
+                    ));
                 }
                 for (what, is, was) in differences {
                     report(
@@ -213,8 +235,12 @@ fn route_object(key: &RouteKey) -> String {
     } else {
         format!(" tos {}", key.tos)
     };
+    let source = key
+        .source
+        .as_ref()
+        .map_or_else(String::new, |source| format!(" from {source}"));
     format!(
-        "route {}/{} table {} metric {}{tos}{through}",
+        "route {}/{}{source} table {} metric {}{tos}{through}",
         key.destination, key.length, key.table, key.metric
     )
 }
@@ -230,9 +256,7 @@ fn vlan_object(key: &VlanKey) -> String {
 }
 
 fn rule_object(rule: &Rule) -> String {
-    let mut text = format!("{:?} rule", rule.family)
-        .to_lowercase()
-        .replace("family::", "");
+    let mut text = format!("{} rule", same::word(&rule.family));
     let mut add = |what: &str, value: Option<&dyn Display>| {
         if let Some(value) = value {
             text += &format!(" {what} {value}");
@@ -258,7 +282,7 @@ fn rule_object(rule: &Rule) -> String {
 
 /// Values in a few words, as ip(8) would print them.
 mod in_words {
-    use super::{Address, BridgeVlan, Neighbour, Route, Rule};
+    use super::{Address, BridgeVlan, Neighbour, Route, Rule, same};
     use crate::contract::netlink::RuleAction;
 
     fn option(what: &str, value: Option<&String>) -> String {
@@ -271,16 +295,23 @@ mod in_words {
         } else {
             ""
         };
-        let no_route = if address.no_prefix_route {
-            " noprefixroute"
-        } else {
-            ""
-        };
+        let flags = [
+            (" noprefixroute", address.no_prefix_route),
+            (" nodad", address.no_duplicate_detection),
+            (" home", address.home),
+            (" mngtmpaddr", address.manage_temporary),
+            (" autojoin", address.join_multicast),
+        ];
+        let flags = flags.into_iter().filter(|(_, set)| *set);
+        let flags: String = flags.map(|(word, _)| word).collect();
+        let metric = address
+            .metric
+            .map_or_else(String::new, |metric| format!(" metric {metric}"));
         let scope = address
             .scope
             .map_or_else(String::new, |scope| format!(" scope {scope}"));
         format!(
-            "present{}{}{}{scope}{lifetime}{no_route}",
+            "present{}{}{}{scope}{metric}{lifetime}{flags}",
             option("peer", address.peer.as_ref()),
             option("broadcast", address.broadcast.as_ref()),
             option("label", address.label.as_ref()),
@@ -303,14 +334,14 @@ mod in_words {
         let mtu = route
             .mtu
             .map_or_else(String::new, |mtu| format!(" mtu {mtu}"));
-        let unknown = if route.has_unknown {
-            " with attributes that op-dbus does not know"
-        } else {
-            ""
-        };
-        let kind = format!("{:?}", route.route_type)
-            .to_lowercase()
-            .replace("routetype::", "");
+        let of_hops = route.next_hops.iter().flat_map(|hop| &hop.unknown);
+        let unknown: String = route
+            .unknown
+            .iter()
+            .chain(of_hops)
+            .map(|attribute| format!(" with attribute {}", attribute.place))
+            .collect();
+        let kind = same::word(&route.route_type);
         format!(
             "{kind}{hops}{}{mtu} proto {}{unknown}",
             option("src", route.preferred_source.as_ref()),
@@ -319,9 +350,7 @@ mod in_words {
     }
 
     pub fn neighbour(entry: &Neighbour) -> String {
-        let state = format!("{:?}", entry.state)
-            .to_lowercase()
-            .replace("neighbourstate::", "");
+        let state = same::word(&entry.state);
         format!("{state}{}", option("lladdr", entry.mac.as_ref()))
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::contract::netlink::{
     Address, AlternativeName, Bridge, BridgeVlan, ControllerChange, Kind, LinkSpec, Neighbour,
-    Request, Route, Rule, RuleAction, Veth, Vlan, Vrf,
+    Request, Route, Rule, RuleAction, UnknownAttribute, Veth, Vlan, Vrf,
 };
 use crate::transaction::before_image::capture;
 use crate::transaction::link_restore::attach::{nothing, up};
@@ -77,6 +77,14 @@ fn via(destination: &str, length: u8, gateway: &str, link: &str) -> Route {
     }
 }
 
+/// An attribute of a route that the contract has no name for.
+fn advertised_mss() -> UnknownAttribute {
+    UnknownAttribute {
+        place: "RTA_METRICS/8".into(),
+        value: 1200_u32.to_ne_bytes().to_vec(),
+    }
+}
+
 fn attach_to(link: &str, controller: ControllerChange) -> Request {
     let mut change = nothing(link);
     change.settings.controller = controller;
@@ -126,8 +134,15 @@ async fn busy_host() -> Simulated {
     let requests = [
         Request::PutAddress(address("eth0", "10.0.0.1", 24)),
         Request::PutAddress(address("eth0", "10.0.0.2", 24)),
-        Request::PutAddress(address("eth0", "2001:db8::1", 64)),
-        Request::AddRoute(via("0.0.0.0", 0, "10.0.0.254", "eth0")),
+        Request::PutAddress(Address {
+            metric: Some(77),
+            no_duplicate_detection: true,
+            ..address("eth0", "2001:db8::1", 64)
+        }),
+        Request::AddRoute(Route {
+            unknown: vec![advertised_mss()],
+            ..via("0.0.0.0", 0, "10.0.0.254", "eth0")
+        }),
         Request::AddRoute(via("::", 0, "2001:db8::fe", "eth0")),
         Request::AddRoute(Route {
             preferred_source: Some("10.0.0.2".into()),
@@ -294,6 +309,61 @@ fn a_rule_of_which_the_kernel_chose_the_priority_is_found_and_deleted() {
 #[test]
 fn a_replaced_route_comes_back() {
     comes_back(&[Request::PutRoute(via("0.0.0.0", 0, "10.0.0.253", "eth0"))]);
+}
+
+#[test]
+fn what_the_contract_has_no_name_for_comes_back_with_its_route_address_or_link() {
+    run(async {
+        let kernel = busy_host().await;
+        {
+            let mut state = kernel.state();
+            let link = state.links.iter_mut().find(|link| link.name == "br0");
+            let link = link.unwrap();
+            link.group = 9;
+            link.unknown.push(UnknownAttribute {
+                place: "IFLA_LINKINFO/IFLA_INFO_DATA/35".into(),
+                value: vec![5],
+            });
+        }
+        let before = kernel.state().clone();
+        let mut images = Images::default();
+        let batch = [up("eth0", false), Request::DeleteLink("br0".into())];
+        apply(&kernel, &mut images, &batch).await;
+        let undone = undo_all(&kernel, &images).await;
+        assert_eq!(undone.incomplete, []);
+        let state = kernel.state();
+        assert_eq!(state.links.len(), before.links.len());
+        for link in &before.links {
+            let is = state.links.iter().find(|it| it.name == link.name).unwrap();
+            assert_eq!((&is.unknown, is.group), (&link.unknown, link.group));
+        }
+        let default = |routes: &[Route]| {
+            let mut routes = routes.iter();
+            routes.find(|route| route.destination.length == 0).cloned()
+        };
+        assert_eq!(default(&state.routes), default(&before.routes));
+    });
+}
+
+#[test]
+fn a_queueing_discipline_that_is_lost_is_noted() {
+    run(async {
+        let kernel = busy_host().await;
+        let mut images = Images::default();
+        for link in &mut kernel.state().links {
+            link.queueing_discipline = Some("htb".into());
+        }
+        apply(&kernel, &mut images, &[Request::DeleteLink("br0".into())]).await;
+        let undone = undo_all(&kernel, &images).await;
+        assert_eq!(undone.incomplete, []);
+        let said = &undone.notes;
+        assert!(
+            said.iter()
+                .any(|line| line.contains("link br0") && line.contains("htb")),
+            "{said:?}"
+        );
+        assert!(!said.iter().any(|line| line.contains("eth0")), "{said:?}");
+    });
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Kinds that come as modules: these tests say loudly when the kernel lacks one, and fail for it where OP_DBUS_VM=1 promises all.
 
-use super::*;
+use op_dbus::backends::netlink::{Kernel, Netlink};
+use op_dbus::contract::netlink::*;
+use op_dbus::contract::types::FailureCode;
+
+use crate::support::*;
 
 /// Whether this kernel can make links of this kind.
 fn has(space: &Space, kind: &str, arguments: &str) -> bool {

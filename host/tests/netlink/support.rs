@@ -81,12 +81,14 @@ pub fn keep() -> LinkSettings {
         mac: None,
         description: None,
         transmit_queue_length: None,
+        group: None,
         arp: None,
         all_multicast: None,
         promiscuous: None,
         address_generation: None,
         controller: ControllerChange::Keep,
         port: None,
+        unknown: Vec::new(),
     }
 }
 
@@ -161,7 +163,13 @@ pub fn address(link: &str, address: &str, prefix_length: u8) -> Address {
         scope: None,
         valid_lifetime: None,
         preferred_lifetime: None,
+        metric: None,
         no_prefix_route: false,
+        no_duplicate_detection: false,
+        home: false,
+        manage_temporary: false,
+        join_multicast: false,
+        protocol: 0,
         kernel_made: false,
         tentative: false,
         duplicate: false,
@@ -181,12 +189,14 @@ pub fn hop(gateway: Option<&str>, link: Option<&str>) -> NextHop {
         link: link.map(str::to_owned),
         weight: 1,
         onlink: false,
+        unknown: Vec::new(),
     }
 }
 
 pub fn route(to: &str, length: u8, gateway: Option<&str>, link: Option<&str>) -> Route {
     Route {
         destination: prefix(to, length),
+        source: None,
         table: 254,
         metric: None,
         tos: 0,
@@ -195,8 +205,9 @@ pub fn route(to: &str, length: u8, gateway: Option<&str>, link: Option<&str>) ->
         scope: None,
         preferred_source: None,
         mtu: None,
+        lifetime: None,
         next_hops: vec![hop(gateway, link)],
-        has_unknown: false,
+        unknown: Vec::new(),
     }
 }
 
@@ -251,6 +262,8 @@ pub fn none_vxlan(id: u32) -> Vxlan {
         local: None,
         remote: None,
         port: None,
+        source_ports: None,
+        dont_fragment: None,
         ttl: None,
         tos: None,
         learning: None,

@@ -72,6 +72,7 @@ pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
 fn exact(have: &Interface, read: Option<&Read>, beside: &mut Vec<Route>) -> Interface {
     let mut wish = filled(have);
     (wish.ports, wish.running, wish.permanent_mac, wish.unknown) = (None, None, None, None);
+    wish.queueing_discipline = None;
     if matches!(wish.r#type, Some(LinkType::Other(_))) {
         wish.r#type = None;
     }

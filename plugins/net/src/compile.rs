@@ -200,12 +200,14 @@ fn untouched() -> nl::LinkSettings {
         mac: None,
         description: None,
         transmit_queue_length: None,
+        group: None,
         arp: None,
         all_multicast: None,
         promiscuous: None,
         address_generation: None,
         controller: nl::ControllerChange::Keep,
         port: None,
+        unknown: Vec::new(),
     }
 }
 
@@ -218,6 +220,7 @@ fn settings(link: &Interface, made: &Made) -> nl::LinkSettings {
         mac: link.mac.as_ref().map(|mac| mac.0.clone()),
         description: link.description.clone(),
         transmit_queue_length: link.transmit_queue_length,
+        group: link.group,
         arp: link.arp,
         all_multicast: link.all_multicast,
         promiscuous: link.promiscuous,
@@ -231,6 +234,7 @@ fn settings(link: &Interface, made: &Made) -> nl::LinkSettings {
             .port
             .as_deref()
             .and_then(|port: &PortSettings| port.to_wire(on_bond)),
+        unknown: link.unknown.to_wire(),
     }
 }
 
@@ -276,7 +280,13 @@ fn address(on: OnLink<Address>) -> nl::Address {
         scope: None,
         valid_lifetime: address.valid_lifetime,
         preferred_lifetime: address.preferred_lifetime,
+        metric: address.metric,
         no_prefix_route: address.no_prefix_route == Some(true),
+        no_duplicate_detection: address.no_duplicate_detection == Some(true),
+        home: address.home == Some(true),
+        manage_temporary: address.manage_temporary == Some(true),
+        join_multicast: address.join_multicast == Some(true),
+        protocol: address.protocol.unwrap_or(0),
         kernel_made: false,
         tentative: false,
         duplicate: false,
@@ -300,9 +310,11 @@ fn route(route: Route) -> nl::Route {
         link: way.interface,
         weight: way.weight.unwrap_or(1),
         onlink: way.onlink == Some(true),
+        unknown: way.unknown.to_wire(),
     };
     nl::Route {
         destination: route.destination().to_wire(),
+        source: route.key().from.to_wire(),
         table: route.key().table,
         metric: route.metric,
         tos: route.tos.unwrap_or(0),
@@ -311,7 +323,8 @@ fn route(route: Route) -> nl::Route {
         scope: None,
         preferred_source: route.preferred_source.map(|source| source.to_string()),
         mtu: route.mtu,
+        lifetime: route.lifetime,
         next_hops: route.ways(None).into_iter().map(hop).collect(),
-        has_unknown: false,
+        unknown: route.unknown.to_wire(),
     }
 }

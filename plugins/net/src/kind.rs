@@ -297,6 +297,7 @@ pub fn fixed_keys(of: &LinkType) -> &'static [&'static str] {
         LinkType::Vxlan => &[
             "id",
             "port",
+            "source_ports",
             "limit",
             "proxy",
             "route_short_circuit",

@@ -35,6 +35,8 @@ enum Turn {
     RemoveLink(std::cmp::Reverse<usize>),
     /// By depth, the lowest first.
     MakeLink(usize),
+    /// What ports moved, once they have their places.
+    KeepMtu,
     SetVlans,
     PutAddress,
     PutNeighbour,
@@ -129,6 +131,7 @@ fn turn(step: &Step, depths: &mut Depths) -> Turn {
         Object::Link(link) if removes => {
             Turn::RemoveLink(std::cmp::Reverse(depths.before(&link.name)))
         }
+        Object::Link(_) if step.before == step.after => Turn::KeepMtu,
         Object::Link(link) => Turn::MakeLink(depths.after(&link.name)),
     }
 }

@@ -45,10 +45,24 @@ pub fn created(link: &Interface, state: State) -> String {
 /// `remove bridge`.
 pub fn removed(link: &Interface) -> String {
     let of = link.r#type.as_ref().map_or("interface", LinkType::word);
+    let lost = lost_with(link);
     match kind::peer(link) {
-        Some(peer) => format!("remove {of} with its peer {peer}"),
-        None => format!("remove {of}"),
+        Some(peer) => format!("remove {of} with its peer {peer}{lost}"),
+        None => format!("remove {of}{lost}"),
     }
+}
+
+/// What goes with a link and does not come back with it, nor by a rollback: ` (its queueing discipline htb is lost for good)`. Whether a
+/// VXLAN has static forwarding entries is not read: it is said of each.
+pub fn lost_with(link: &Interface) -> String {
+    let mut lost = String::new();
+    if let Some(discipline) = &link.queueing_discipline {
+        lost += &format!(" (its queueing discipline {discipline} is lost for good)");
+    }
+    if link.r#type == Some(LinkType::Vxlan) {
+        lost += " (static forwarding entries on it are lost for good)";
+    }
+    lost
 }
 
 /// `vlans access 10 → trunk 20, 100-200 native 1`.

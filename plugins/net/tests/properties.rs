@@ -261,6 +261,13 @@ proptest! {
             let current = Net::query(None).expect("everything can be read");
             let plan = Net::diff(&current, &current).expect("there is a plan");
             prop_assert!(plan.is_empty(), "{:?}", plan);
+            // The same as a state file: written down and read again.
+            let text = serde_json::to_string(&current).expect("JSON");
+            let file: Section = serde_json::from_str(&text).expect("the section can be read");
+            let problems = Net::validate(&file);
+            prop_assert!(problems.is_empty(), "{:?}", problems);
+            let mismatches = Net::verify(&file).expect("the system can be read");
+            prop_assert!(mismatches.is_empty(), "{:?}", mismatches);
             Ok(())
         })?;
     }

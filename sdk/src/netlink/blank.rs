@@ -5,7 +5,8 @@
 
 use super::{Address, Bond, Bridge};
 use super::{
-    BondPort, BridgePort, ControllerChange, LinkSettings, NextHop, RouteScope, Tunnel, Wireguard,
+    BondPort, BridgePort, ControllerChange, LinkSettings, NextHop, Prefix, Route, RouteScope,
+    RouteType, Tunnel, Wireguard,
 };
 
 impl Default for LinkSettings {
@@ -17,12 +18,14 @@ impl Default for LinkSettings {
             mac: None,
             description: None,
             transmit_queue_length: None,
+            group: None,
             arp: None,
             all_multicast: None,
             promiscuous: None,
             address_generation: None,
             controller: ControllerChange::Keep,
             port: None,
+            unknown: Vec::new(),
         }
     }
 }
@@ -158,6 +161,28 @@ impl Default for NextHop {
             link: None,
             weight: 1,
             onlink: false,
+            unknown: Vec::new(),
+        }
+    }
+}
+
+impl Route {
+    /// A static route in the main table, to be given its next hops.
+    pub fn new(destination: Prefix) -> Self {
+        Self {
+            destination,
+            source: None,
+            table: 254,
+            metric: None,
+            tos: 0,
+            route_type: RouteType::Unicast,
+            protocol: 4,
+            scope: None,
+            preferred_source: None,
+            mtu: None,
+            lifetime: None,
+            next_hops: Vec::new(),
+            unknown: Vec::new(),
         }
     }
 }
@@ -175,7 +200,13 @@ impl Address {
             scope: None,
             valid_lifetime: None,
             preferred_lifetime: None,
+            metric: None,
             no_prefix_route: false,
+            no_duplicate_detection: false,
+            home: false,
+            manage_temporary: false,
+            join_multicast: false,
+            protocol: 0,
             kernel_made: false,
             tentative: false,
             duplicate: false,

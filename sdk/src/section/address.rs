@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Network;
 
+/// Who made an address, as the kernel keeps it (IFA_PROTO, Linux 5.18; numbers above those of linux/if_addr.h are free for all): what tells
+/// op-dbus's addresses that expire from a DHCP client's.
+pub const PROTOCOL_OP_DBUS: u8 = 79;
+
 keys! {
     /// An address of an interface.
     pub struct Address {
@@ -27,21 +31,34 @@ keys! {
         valid_lifetime: u32,
         /// Seconds until it is no longer chosen; absent means never.
         preferred_lifetime: u32,
+        /// The metric of the kernel's route for the prefix.
+        metric: u32,
         /// The kernel adds no route for the prefix.
         no_prefix_route: bool,
+        /// The address is used without asking first whether somebody else has it.
+        no_duplicate_detection: bool,
+        /// IPv6: Mobile IPv6's home address (RFC 6275).
+        home: bool,
+        /// IPv6: the kernel makes temporary addresses from it (RFC 8981).
+        manage_temporary: bool,
+        /// Joins the multicast group that the address is.
+        join_multicast: bool,
         /// Read only: made by the kernel.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         kernel_made: bool,
+        /// Read only: who made it, by number (IFA_PROTO), where somebody says so; 79 stands for op-dbus.
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
+        protocol: u8,
         /// Read only: duplicate address detection still runs.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         tentative: bool,
         /// Read only: somebody else has the address.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         duplicate: bool,
     }
 }
 
-/// An IP address; the unspecified one stands for none yet.
+/// An IP address, like 192.0.2.1 or 2001:db8::1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(transparent)]
@@ -65,8 +82,15 @@ impl Address {
         }
     }
 
-    /// Whether somebody put it there to stay: neither the kernel's, nor one that expires (a DHCP client's, a router's).
+    /// Whether it comes and goes by the kernel's doing: in a file, no wish.
+    pub fn is_passing(&self) -> bool {
+        self.kernel_made == Some(true)
+    }
+
+    /// Whether somebody put it there to stay: neither the kernel's, nor one that expires (a DHCP client's, a router's) unless op-dbus made
+    /// it.
     pub fn is_static(&self) -> bool {
-        self.kernel_made != Some(true) && self.valid_lifetime.is_none()
+        self.kernel_made != Some(true)
+            && (self.valid_lifetime.is_none() || self.protocol == Some(PROTOCOL_OP_DBUS))
     }
 }

@@ -1,6 +1,6 @@
 //! Types that sections of several plugins share: addresses, routes, secrets, and how an object is declared.
 //!
-//! One set of types serves the wish and what is: what can only be read is marked so and is absent from the schema.
+//! One set of types serves the wish and what is: what can only be read is marked so in the schema.
 
 #[doc(hidden)]
 #[macro_use]
@@ -11,13 +11,15 @@ pub mod route;
 #[cfg(not(target_family = "wasm"))]
 pub mod schema;
 mod text;
+mod unknown;
 mod wire;
 mod wireguard;
 mod words;
 
-pub use address::{Addr, Address};
+pub use address::{Addr, Address, PROTOCOL_OP_DBUS};
 pub use route::{NextHop, Route};
 pub use text::{Mac, Network, Secret};
+pub use unknown::Unknown;
 pub use wire::Wire;
 pub use wireguard::Peer;
 pub use words::{RouteType, State};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Addr, Network, RouteType, State};
+use super::{Addr, Network, RouteType, State, Unknown};
 
 /// The routing table that is meant where none is named.
 pub const MAIN_TABLE: u32 = 254;
@@ -17,6 +17,8 @@ keys! {
         prefix: u8,
     }
     optional {
+        /// IPv6: only for packets from this network.
+        from: Network,
         /// The router; absent where the destination is on the link itself.
         next_hop: IpAddr,
         /// Lower wins. The kernel's default is 0 for IPv4, 1024 for IPv6.
@@ -39,11 +41,14 @@ keys! {
         /// `absent` removes it; only in the list beside the interfaces.
         state: State,
         /// Read only: who made it, by number (rtnetlink(7)), where that is not the operator.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         protocol: u8,
-        /// Read only: it has attributes that op-dbus has no name for.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
-        has_unknown: bool,
+        /// Read only: seconds left of a route that expires.
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
+        lifetime: u32,
+        /// Read only: attributes that op-dbus has no name for, by place, in hexadecimal. They are kept when the route changes or is put back.
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
+        unknown: Vec<Unknown>,
     }
 }
 
@@ -60,6 +65,9 @@ keys! {
         weight: u16,
         /// The router is reachable although no address says so.
         onlink: bool,
+        /// Read only: attributes that op-dbus has no name for.
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
+        unknown: Vec<Unknown>,
     }
 }
 
@@ -74,6 +82,8 @@ pub struct RouteKey {
     pub metric: u32,
     /// The type of service.
     pub tos: u8,
+    /// The network that packets come from.
+    pub from: Option<Network>,
 }
 
 impl Route {
@@ -97,17 +107,47 @@ impl Route {
                 Some(metric) => metric,
             },
             tos: self.tos.unwrap_or(0),
+            // A network of length 0 is every packet's.
+            from: self.from.filter(|from| from.prefix > 0),
         }
     }
 
-    /// Whether the operator put it there: protocol static, which is not shown, or boot (3).
+    /// Whether the operator put it there to stay: protocol static, which is not shown, or boot (3).
     pub fn is_static(&self) -> bool {
-        matches!(self.protocol, None | Some(3))
+        matches!(self.protocol, None | Some(3)) && self.lifetime.is_none()
     }
 
     /// Whether the file wants it gone.
     pub fn is_absent(&self) -> bool {
         self.state == Some(State::Absent)
+    }
+
+    /// Whether it comes and goes by the doing of the kernel or of a router (redirects, rtnetlink(7)'s protocols 1, 2 and 9, and what
+    /// expires): in a file, no wish.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.protocol, Some(1 | 2 | 9)) || self.lifetime.is_some()
+    }
+
+    /// Whether a route is one that this entry, `"state": "absent"`, wants gone, whoever made it but the kernel: what the entry does not say
+    /// matches anything, but the table, which is the main one.
+    pub fn means(&self, route: &Self) -> bool {
+        fn agrees<T: PartialEq>(want: &Option<T>, is: Option<T>) -> bool {
+            want.is_none() || *want == is
+        }
+        let (own, key) = (self.key(), route.key());
+        let hop_agrees = self.next_hop.is_none()
+            || route
+                .ways(None)
+                .iter()
+                .any(|way| way.next_hop == self.next_hop);
+        !route.is_passing()
+            && own.destination == key.destination
+            && own.table == key.table
+            && (self.metric.is_none() || own.metric == key.metric)
+            && agrees(&self.tos, Some(key.tos))
+            && agrees(&self.from, key.from)
+            && agrees(&self.r#type, Some(route.kind()))
+            && hop_agrees
     }
 
     /// The default route that the key `gateway` speaks of.
@@ -153,6 +193,7 @@ impl Route {
             interface: hop.interface.clone().or(interface.map(str::to_owned)),
             weight: Some(hop.weight.unwrap_or(1)),
             onlink: Some(hop.onlink.unwrap_or(false)),
+            unknown: hop.unknown.clone(),
         };
         match &self.next_hops {
             Some(hops) if !hops.is_empty() => hops.iter().map(filled).collect(),

@@ -65,12 +65,33 @@ fn format(object: &mut Map<String, Value>) {
         "uint16" => ("maximum", json!(u16::MAX)),
         "uint32" => ("maximum", json!(u32::MAX)),
         "int32" => ("maximum", json!(i32::MAX)),
-        "ip" => (
-            "pattern",
-            json!(r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*)$"),
-        ),
+        "ip" => ("pattern", json!(ip_pattern())),
         _ => return,
     };
     object.remove("format");
     object.entry(key).or_insert(value);
+}
+
+/// What text is an IP address: as strict as the type that reads it, so that the host can show the place of one that is none.
+fn ip_pattern() -> String {
+    let byte = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+    let v4 = format!(r"{byte}(\.{byte}){{3}}");
+    let word = "[0-9a-fA-F]{1,4}";
+    let mut forms = vec![
+        v4.clone(),
+        format!("({word}:){{7}}{word}"),
+        format!("({word}:){{6}}{v4}"),
+        format!("({word}:){{1,7}}:"),
+        format!(":(:{word}){{1,7}}"),
+        "::".to_owned(),
+        format!("::({word}:){{0,5}}{v4}"),
+    ];
+    // So many words before the gap, and at most as many after it as leave one out.
+    forms.extend(
+        (1..=6).map(|before| format!("({word}:){{{before}}}(:{word}){{1,{}}}", 7 - before)),
+    );
+    forms.extend(
+        (1..=5).map(|before| format!("({word}:){{{before}}}:({word}:){{0,{}}}{v4}", 5 - before)),
+    );
+    format!("^({})$", forms.join("|"))
 }

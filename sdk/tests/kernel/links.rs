@@ -30,6 +30,8 @@ fn vxlan(id: u32) -> Vxlan {
         local: None,
         remote: None,
         port: None,
+        source_ports: None,
+        dont_fragment: None,
         ttl: None,
         tos: None,
         learning: None,

@@ -11,7 +11,7 @@ use op_dbus_plugin::Failure;
 use op_dbus_plugin::mock::Kernel;
 use op_dbus_plugin::netlink::{Kind, NextHop, Prefix};
 use op_dbus_plugin::netlink::{
-    LinkChange, LinkSettings, LinkSpec, Request, Route, RouteScope, RouteType, Veth, Vlan,
+    LinkChange, LinkSettings, LinkSpec, Request, Route, RouteScope, Veth, Vlan,
 };
 
 /// `eth0`, up, with 192.0.2.1/24, and no link-local addresses in the way.
@@ -80,20 +80,11 @@ fn rename(link: &str, name: &str) -> Request {
 
 fn route(destination: &str, length: u8, hops: Vec<NextHop>) -> Route {
     Route {
-        destination: Prefix {
+        next_hops: hops,
+        ..Route::new(Prefix {
             address: destination.into(),
             length,
-        },
-        table: 254,
-        metric: None,
-        tos: 0,
-        route_type: RouteType::Unicast,
-        protocol: 4,
-        scope: None,
-        preferred_source: None,
-        mtu: None,
-        next_hops: hops,
-        has_unknown: false,
+        })
     }
 }
 

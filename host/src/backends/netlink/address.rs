@@ -20,13 +20,17 @@ const IFA_LABEL: u16 = 3;
 const IFA_BROADCAST: u16 = 4;
 const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
+const IFA_RT_PRIORITY: u16 = 9;
 const IFA_PROTO: u16 = 11;
 
+const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_DADFAILED: u32 = 0x08;
+const IFA_F_HOMEADDRESS: u32 = 0x10;
 const IFA_F_TENTATIVE: u32 = 0x40;
 const IFA_F_PERMANENT: u32 = 0x80;
 const IFA_F_MANAGETEMPADDR: u32 = 0x100;
 const IFA_F_NOPREFIXROUTE: u32 = 0x200;
+const IFA_F_MCAUTOJOIN: u32 = 0x400;
 /// An address that privacy extensions made (RFC 8981).
 const IFA_F_TEMPORARY: u32 = 0x01;
 
@@ -72,7 +76,7 @@ fn inner(body: &[u8], name: impl FnOnce(u32) -> Option<String>) -> Result<Option
     let mut flags = u32::from(flags);
     let (mut address, mut local): (Option<IpAddr>, Option<IpAddr>) = (None, None);
     let (mut broadcast, mut label, mut protocol) = (None, None, 0);
-    let (mut valid, mut preferred) = (None, None);
+    let (mut valid, mut preferred, mut metric) = (None, None, None);
     for item in attributes(rest) {
         let item = item?;
         match item.kind {
@@ -82,6 +86,7 @@ fn inner(body: &[u8], name: impl FnOnce(u32) -> Option<String>) -> Result<Option
             IFA_BROADCAST => broadcast = Some(item.ip()?.to_string()),
             IFA_FLAGS => flags = item.u32()?,
             IFA_PROTO => protocol = item.u8()?,
+            IFA_RT_PRIORITY => metric = Some(item.u32()?).filter(|metric| *metric != 0),
             IFA_CACHEINFO => {
                 let words = item
                     .value
@@ -118,7 +123,13 @@ fn inner(body: &[u8], name: impl FnOnce(u32) -> Option<String>) -> Result<Option
         scope: Some(scope),
         valid_lifetime: valid,
         preferred_lifetime: preferred,
+        metric,
         no_prefix_route: flags & IFA_F_NOPREFIXROUTE != 0,
+        no_duplicate_detection: flags & IFA_F_NODAD != 0,
+        home: flags & IFA_F_HOMEADDRESS != 0,
+        manage_temporary: flags & IFA_F_MANAGETEMPADDR != 0,
+        join_multicast: flags & IFA_F_MCAUTOJOIN != 0,
+        protocol,
         kernel_made,
         tentative: flags & IFA_F_TENTATIVE != 0,
         duplicate: flags & IFA_F_DADFAILED != 0,
@@ -204,8 +215,23 @@ pub fn put(address: &Address, index: u32) -> Result<Message, Failure> {
         }
         message.text(IFA_LABEL, label);
     }
-    if address.no_prefix_route {
-        message.u32(IFA_FLAGS, IFA_F_NOPREFIXROUTE);
+    let flags = [
+        (IFA_F_NOPREFIXROUTE, address.no_prefix_route),
+        (IFA_F_NODAD, address.no_duplicate_detection),
+        (IFA_F_HOMEADDRESS, address.home),
+        (IFA_F_MANAGETEMPADDR, address.manage_temporary),
+        (IFA_F_MCAUTOJOIN, address.join_multicast),
+    ];
+    let flags = flags.into_iter().filter(|(_, set)| *set);
+    match flags.fold(0, |all, (flag, _)| all | flag) {
+        0 => {}
+        flags => message.u32(IFA_FLAGS, flags),
+    }
+    if let Some(metric) = address.metric {
+        message.u32(IFA_RT_PRIORITY, metric);
+    }
+    if address.protocol != 0 {
+        message.u8(IFA_PROTO, address.protocol);
     }
     // Always said, so that an address that had a lifetime can become permanent.
     let valid = address.valid_lifetime.unwrap_or(FOREVER);

@@ -33,6 +33,7 @@ mod route;
 mod rule;
 mod socket;
 mod tun;
+mod unknown;
 mod vlan;
 mod wireguard;
 
@@ -55,7 +56,7 @@ use crate::secrets::SecretStore;
 
 pub use events::{Event, Events, Group};
 pub use kernel::Kernel;
-pub use link::{parent, word};
+pub use link::{parent, parent_mut, word};
 pub use namespace::Namespace as Place;
 
 /// The kernel, in one network namespace. Cheap to clone; calls from several tasks take turns.

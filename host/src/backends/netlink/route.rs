@@ -7,7 +7,8 @@ use super::errno::invalid;
 use super::ip;
 use super::link::Lookup;
 use super::message::{Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use crate::contract::netlink::{NextHop, Prefix, Route, RouteType};
+use super::unknown;
+use crate::contract::netlink::{NextHop, Prefix, Route, RouteType, UnknownAttribute};
 use crate::contract::types::Failure;
 
 pub const RTM_NEWROUTE: u16 = 24;
@@ -29,12 +30,31 @@ const RTA_VIA: u16 = 18;
 const RTA_PREF: u16 = 20;
 const RTA_EXPIRES: u16 = 23;
 const RTA_PAD: u16 = 24;
+/// A next hop object (ip-nexthop(8)) that leads the way instead of hops of the route's own.
+const RTA_NH_ID: u16 = 30;
 const RTAX_MTU: u16 = 2;
+
+/// Attributes of a route that have a field, or stand for nothing that can be asked for.
+const NAMED: [u16; 13] = [
+    RTA_DST,
+    RTA_SRC,
+    RTA_IIF,
+    RTA_OIF,
+    RTA_GATEWAY,
+    RTA_PRIORITY,
+    RTA_PREFSRC,
+    RTA_METRICS,
+    RTA_MULTIPATH,
+    RTA_CACHEINFO,
+    RTA_TABLE,
+    RTA_VIA,
+    RTA_EXPIRES,
+];
+/// USER_HZ: how many of the kernel's ticks for user space make a second.
+const TICKS: u32 = 100;
 
 const RTM_F_CLONED: u32 = 0x200;
 const RTNH_F_ONLINK: u8 = 4;
-/// Bits of a next hop's flags that are state: dead, pervasive, offloaded, without carrier, unresolved, trapped.
-const RTNH_STATE: u8 = 1 | 2 | 8 | 16 | 32 | 64;
 
 const SCOPE_LINK: u8 = 253;
 const SCOPE_HOST: u8 = 254;
@@ -58,6 +78,7 @@ const TYPES: [(u8, RouteType); 9] = [
 pub struct Rtmsg {
     pub family: u8,
     pub length: u8,
+    pub source_length: u8,
     pub tos: u8,
     pub table: u8,
     pub protocol: u8,
@@ -71,7 +92,7 @@ impl Rtmsg {
         let mut bytes = [
             self.family,
             self.length,
-            0,
+            self.source_length,
             self.tos,
             self.table,
             self.protocol,
@@ -162,13 +183,15 @@ fn inner(body: &[u8], wanted: &Wanted) -> Result<Option<Decoded>, Fault> {
     }
     let mut destination = ip::unspecified(family)?;
     let mut table = u32::from(table);
+    let mut source = ip::unspecified(family)?;
     let (mut metric, mut preferred_source, mut mtu) = (None, None, None);
-    let (mut unknown, mut multipath) = (source_length != 0, None);
+    let (mut unknown, mut multipath, mut lifetime) = (Vec::new(), None, None);
     let mut single = Hop::of_flags(flags as u8);
     for item in attributes(rest) {
         let item = item?;
         match item.kind {
             RTA_DST => destination = item.ip()?,
+            RTA_SRC => source = item.ip()?,
             RTA_TABLE => table = item.u32()?,
             RTA_PRIORITY => metric = Some(item.u32()?),
             RTA_PREFSRC => preferred_source = Some(item.ip()?.to_string()),
@@ -181,21 +204,26 @@ fn inner(body: &[u8], wanted: &Wanted) -> Result<Option<Decoded>, Fault> {
                     let metric = metric.map_err(|f| f.within("RTA_METRICS"))?;
                     match metric.kind {
                         RTAX_MTU => mtu = Some(metric.u32()?),
-                        _ => unknown = true,
+                        kind => {
+                            let noted = unknown::noted(unknown::RTA_METRICS, kind, metric.value);
+                            unknown.push(noted);
+                        }
                     }
                 }
             }
-            // Usage counts; seconds left, which RTA_CACHEINFO says again; padding; the default router preference.
-            RTA_EXPIRES | RTA_PAD => {}
-            RTA_PREF => unknown |= item.u8()? != 0,
+            // Seconds left, which RTA_CACHEINFO says too; padding; where a packet came in, which only cached routes say.
+            RTA_EXPIRES | RTA_PAD | RTA_IIF => {}
+            // The default router preference.
+            RTA_PREF if item.u8()? == 0 => {}
             RTA_CACHEINFO => {
                 // struct rta_cacheinfo: clntref, lastuse, expires, ...
-                let expires = item.value.get(8..12).is_some_and(|word| word != [0; 4]);
-                unknown |= expires;
+                let expires = item.value.get(8..12).and_then(|word| word.try_into().ok());
+                let ticks = expires.map_or(0, i32::from_ne_bytes);
+                lifetime = u32::try_from(ticks).ok().filter(|ticks| *ticks != 0);
+                lifetime = lifetime.map(|ticks| (ticks / TICKS).max(1));
             }
-            RTA_SRC | RTA_IIF => unknown = true,
             // Nexthop objects, encapsulations, flows, marks and what is newer.
-            _ => unknown = true,
+            kind => unknown.push(unknown::noted(unknown::RTA, kind, item.value)),
         }
         // Early, for a million foreign routes: the table stands first.
         if item.kind == RTA_TABLE && !within(&wanted.tables, &table) {
@@ -212,9 +240,7 @@ fn inner(body: &[u8], wanted: &Wanted) -> Result<Option<Decoded>, Fault> {
         .ok_or_else(|| Fault::new(format!("route type {kind} is not known")))?;
     let mut hops = Vec::new();
     match multipath {
-        Some(bytes) => {
-            hops_of(bytes, &mut hops, &mut unknown).map_err(|f| f.within("RTA_MULTIPATH"))?
-        }
+        Some(bytes) => hops_of(bytes, &mut hops).map_err(|f| f.within("RTA_MULTIPATH"))?,
         None if single.index != 0 && leads(route_type) || single.gateway.is_some() => {
             hops.push(single);
         }
@@ -227,6 +253,7 @@ fn inner(body: &[u8], wanted: &Wanted) -> Result<Option<Decoded>, Fault> {
     Ok(Some(Decoded {
         route: Route {
             destination: ip::prefix(destination, length),
+            source: (source_length != 0).then(|| ip::prefix(source, source_length)),
             table,
             metric,
             tos,
@@ -236,7 +263,8 @@ fn inner(body: &[u8], wanted: &Wanted) -> Result<Option<Decoded>, Fault> {
             preferred_source,
             mtu,
             next_hops: hops.into_iter().map(Hop::named_later).collect(),
-            has_unknown: unknown,
+            lifetime,
+            unknown,
         },
         links,
     }))
@@ -255,6 +283,7 @@ struct Hop {
     gateway: Option<String>,
     weight: u16,
     onlink: bool,
+    unknown: Vec<UnknownAttribute>,
 }
 
 impl Hop {
@@ -264,6 +293,7 @@ impl Hop {
             gateway: None,
             weight: 1,
             onlink: flags & RTNH_F_ONLINK != 0,
+            unknown: Vec::new(),
         }
     }
 
@@ -273,6 +303,7 @@ impl Hop {
             link: None,
             weight: self.weight,
             onlink: self.onlink,
+            unknown: self.unknown,
         }
     }
 }
@@ -291,7 +322,7 @@ fn via(value: &[u8]) -> Result<String, Fault> {
 }
 
 /// Decodes a run of `struct rtnexthop`.
-fn hops_of(mut bytes: &[u8], hops: &mut Vec<Hop>, unknown: &mut bool) -> Result<(), Fault> {
+fn hops_of(mut bytes: &[u8], hops: &mut Vec<Hop>) -> Result<(), Fault> {
     while !bytes.is_empty() {
         let header = bytes
             .first_chunk::<8>()
@@ -307,13 +338,15 @@ fn hops_of(mut bytes: &[u8], hops: &mut Vec<Hop>, unknown: &mut bool) -> Result<
         let mut hop = Hop::of_flags(flags);
         hop.index = u32::from_ne_bytes(index);
         hop.weight = u16::from(weight) + 1;
-        *unknown |= flags & !(RTNH_F_ONLINK | RTNH_STATE) != 0;
         for item in attributes(&bytes[8..length]) {
             let item = item?;
             match item.kind {
                 RTA_GATEWAY => hop.gateway = Some(item.ip()?.to_string()),
                 RTA_VIA => hop.gateway = Some(via(item.value)?),
-                _ => *unknown = true,
+                kind => {
+                    let noted = unknown::noted(unknown::RTA, kind, item.value);
+                    hop.unknown.push(noted);
+                }
             }
         }
         hops.push(hop);
@@ -349,9 +382,15 @@ pub fn encode(route: &Route, verb: Verb, lookup: Lookup<'_>) -> Result<Message, 
         Verb::Put => (RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE),
         Verb::Delete => (RTM_DELROUTE, 0),
     };
+    unknown::check(&route.unknown, &[unknown::RTA, unknown::RTA_METRICS])?;
+    let source = match &route.source {
+        None => None,
+        Some(prefix) => Some(ip::parse_prefix(prefix, "source")?),
+    };
     let mut header = Rtmsg {
         family: ip::family(destination),
         length,
+        source_length: source.map_or(0, |(_, length)| length),
         tos: route.tos,
         table: u8::try_from(route.table).unwrap_or(TABLE_COMPAT),
         protocol: route.protocol,
@@ -367,6 +406,9 @@ pub fn encode(route: &Route, verb: Verb, lookup: Lookup<'_>) -> Result<Message, 
     if length > 0 {
         message.ip(RTA_DST, destination);
     }
+    if let Some((source, 1..)) = source {
+        message.ip(RTA_SRC, source);
+    }
     message.u32(RTA_TABLE, route.table);
     if let Some(metric) = route.metric {
         message.u32(RTA_PRIORITY, metric);
@@ -374,11 +416,19 @@ pub fn encode(route: &Route, verb: Verb, lookup: Lookup<'_>) -> Result<Message, 
     if let Some(text) = &route.preferred_source {
         message.ip(RTA_PREFSRC, ip::parse(text, "preferred source")?);
     }
-    if let Some(mtu) = route.mtu {
-        message.nest(RTA_METRICS, |out| out.u32(RTAX_MTU, mtu));
+    put_metrics(route, verb, &mut message)?;
+    if let Some(seconds) = route.lifetime.filter(|_| verb != Verb::Delete) {
+        message.u32(RTA_EXPIRES, seconds);
     }
+    // A deletion goes by what identifies the route.
+    if verb != Verb::Delete {
+        unknown::put(&route.unknown, unknown::RTA, &NAMED, &mut message)?;
+    }
+    let by_object = unknown::at(&route.unknown, unknown::RTA).any(|(kind, _)| kind == RTA_NH_ID);
     match &hops[..] {
         [] => {}
+        // What a next hop object leads to is shown, and not to be asked for beside it.
+        _ if by_object => {}
         [hop] => put_hop(hop, destination, RTA_OIF, &mut message, lookup)?,
         several => message.nest(RTA_MULTIPATH, |out| -> Result<(), Failure> {
             for hop in several {
@@ -394,6 +444,21 @@ pub fn encode(route: &Route, verb: Verb, lookup: Lookup<'_>) -> Result<Message, 
         )));
     }
     Ok(message)
+}
+
+fn put_metrics(route: &Route, verb: Verb, out: &mut Message) -> Result<(), Failure> {
+    let mut metrics = Message::new(0, 0, &[]);
+    if let Some(mtu) = route.mtu {
+        metrics.u32(RTAX_MTU, mtu);
+    }
+    if verb != Verb::Delete {
+        let others = &route.unknown;
+        unknown::put(others, unknown::RTA_METRICS, &[RTAX_MTU], &mut metrics)?;
+    }
+    if !metrics.body().is_empty() {
+        out.nest(RTA_METRICS, |out| out.raw(metrics.body()));
+    }
+    Ok(())
 }
 
 /// The scope that ip-route(8) gives a route by itself. For deletion, any.
@@ -444,7 +509,8 @@ fn put_hop(
     if let Some(name) = &hop.link {
         out.u32(link, lookup(name)?);
     }
-    Ok(())
+    unknown::check(&hop.unknown, &[unknown::RTA])?;
+    unknown::put(&hop.unknown, unknown::RTA, &NAMED, out)
 }
 
 fn put_rtnexthop(
@@ -468,7 +534,10 @@ fn put_rtnexthop(
     header[4..].copy_from_slice(&index.to_ne_bytes());
     out.raw(&header);
     put_gateway(hop, destination, out)?;
-    let length = u16::try_from(out.len() - start).expect("a hop has two attributes at most");
+    unknown::check(&hop.unknown, &[unknown::RTA])?;
+    unknown::put(&hop.unknown, unknown::RTA, &NAMED, out)?;
+    let length = u16::try_from(out.len() - start)
+        .map_err(|_| invalid("the attributes of a next hop are too long".into()))?;
     out.patch_u16(start, length);
     Ok(())
 }

@@ -298,3 +298,50 @@ fn words_of_a_plugin_cannot_reach_the_terminal() {
       |       ^^^^^^^^^^^
     "##);
 }
+
+#[test]
+fn the_pattern_of_an_address_takes_what_the_plugin_takes() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../plugins/net/schema.json")).unwrap();
+    let pattern = &schema["$defs"]["Addr"]["pattern"];
+    let schema = serde_json::json!({"type": "string", "pattern": pattern});
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let texts = [
+        "192.0.2.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "192.0.02.1",
+        "256.1.1.1",
+        "1.2.3",
+        "1.2.3.4.5",
+        "::",
+        "::1",
+        "1::",
+        "2001:db8::1",
+        "2001:db8:::1",
+        "1:2:3:4:5:6:7:8",
+        "1:2:3:4:5:6:7",
+        "1:2:3:4:5:6:7::",
+        "1:2:3:4:5:6:7:8:9",
+        "::ffff:192.0.2.1",
+        "64:ff9b::192.0.2.1",
+        "1:2:3:4:5:6:192.0.2.1",
+        "1:2:3:4:5::192.0.2.1",
+        "fe80::1%eth0",
+        "12345::",
+        "::192.0.2",
+        "1::2::3",
+        "",
+        ":",
+        "abc",
+        "g::",
+    ];
+    for text in texts {
+        let is_address = text.parse::<std::net::IpAddr>().is_ok();
+        assert_eq!(
+            validator.is_valid(&serde_json::json!(text)),
+            is_address,
+            "{text}"
+        );
+    }
+}

@@ -28,7 +28,17 @@ impl State {
             Some(there) => {
                 there.valid_lifetime = asked.valid_lifetime;
                 there.preferred_lifetime = asked.preferred_lifetime;
-                there.no_prefix_route = asked.no_prefix_route;
+                // inet6_addr_modify takes no metric for "as it is".
+                if !is_ipv6(&asked.address) || asked.metric.is_some() {
+                    there.metric = asked.metric;
+                }
+                there.protocol = asked.protocol;
+                if is_ipv6(&asked.address) {
+                    there.no_prefix_route = asked.no_prefix_route;
+                    there.no_duplicate_detection = asked.no_duplicate_detection;
+                    there.home = asked.home;
+                    there.manage_temporary = asked.manage_temporary;
+                }
             }
             None => self.addresses.push(asked.clone()),
         }
@@ -132,7 +142,13 @@ pub fn address(link: &str, address: &str, prefix_length: u8) -> Address {
         scope: None,
         valid_lifetime: None,
         preferred_lifetime: None,
+        metric: None,
         no_prefix_route: false,
+        no_duplicate_detection: false,
+        home: false,
+        manage_temporary: false,
+        join_multicast: false,
+        protocol: 0,
         kernel_made: false,
         tentative: false,
         duplicate: false,

@@ -26,6 +26,8 @@ impl State {
             permanent_mac: None,
             description: None,
             transmit_queue_length: 1000,
+            group: 0,
+            queueing_discipline: None,
             arp: true,
             all_multicast: false,
             promiscuous: false,
@@ -83,9 +85,9 @@ impl State {
         } else {
             self.add_link(&spec.name, spec.kind.clone(), spec.index);
         }
-        self.link(&spec.name)?
-            .alternative_names
-            .clone_from(&spec.alternative_names);
+        let link = self.link(&spec.name)?;
+        link.alternative_names.clone_from(&spec.alternative_names);
+        link.unknown.clone_from(&spec.settings.unknown);
         self.apply_settings(&spec.name, &spec.settings)
     }
 
@@ -162,6 +164,7 @@ impl State {
         link.transmit_queue_length = settings
             .transmit_queue_length
             .unwrap_or(link.transmit_queue_length);
+        link.group = settings.group.unwrap_or(link.group);
         link.arp = settings.arp.unwrap_or(link.arp);
         link.address_generation = settings.address_generation.or(link.address_generation);
         if let Some(mtu) = settings.mtu {

@@ -151,6 +151,7 @@ pub fn route(destination: &str, length: u8) -> Route {
             address: destination.to_owned(),
             length,
         },
+        source: None,
         table: 254,
         metric: None,
         tos: 0,
@@ -159,8 +160,9 @@ pub fn route(destination: &str, length: u8) -> Route {
         scope: None,
         preferred_source: None,
         mtu: None,
+        lifetime: None,
         next_hops: Vec::new(),
-        has_unknown: false,
+        unknown: Vec::new(),
     }
 }
 
@@ -171,5 +173,6 @@ pub fn hop(link: Option<&str>, gateway: Option<&str>) -> NextHop {
         link: link.map(str::to_owned),
         weight: 1,
         onlink: false,
+        unknown: Vec::new(),
     }
 }

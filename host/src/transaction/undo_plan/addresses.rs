@@ -95,6 +95,11 @@ impl<'a> Plan<'a> {
             self.present()
                 .filter(|(key, _)| disturbed.contains(&key.network()) && wanted(key)),
         );
+        // The kernel lists the newest IPv6 address first, and with it prefers it as a source: the last one goes first.
+        let (v6, mut all): (Vec<_>, Vec<_>) =
+            put.into_iter().partition(|(key, _)| is_ipv6(&key.address));
+        all.extend(v6.into_iter().rev());
+        let mut put = all;
         put.sort_by_key(|(key, _)| {
             let primary = self.before.primaries.get(&key.network()).flatten();
             primary.is_some_and(|primary| *primary != key.address)

@@ -6,6 +6,7 @@ use super::{Extent, Index, Losses, Wishes};
 use crate::section::{Address, Interface, Ip, Method, Neighbour, Network};
 use crate::step::{Object, OnLink, Step, json};
 use crate::summary;
+use op_dbus_plugin::section::PROTOCOL_OP_DBUS;
 
 /// The steps on addresses and neighbours. Notes which links lose IPv4 routes by them.
 pub fn steps(
@@ -56,9 +57,13 @@ fn target(link: &str) -> String {
     format!("interface {link}")
 }
 
-fn object(link: &str, address: &Address) -> Option<Object> {
+/// An address as it is to be. One of the file that expires is marked as this plugin's, so that it is not taken for a DHCP client's.
+fn object(link: &str, address: &Address, of_file: bool) -> Option<Object> {
     let mut address = address.clone();
     (address.kernel_made, address.tentative, address.duplicate) = (None, None, None);
+    if address.valid_lifetime.is_some() && of_file {
+        address.protocol.get_or_insert(PROTOCOL_OP_DBUS);
+    }
     Some(Object::Address(OnLink {
         interface: link.to_owned(),
         object: address,
@@ -101,8 +106,15 @@ fn addresses(
     let mut deleted = Vec::new();
     for (at, want) in list.into_iter().flatten().enumerate() {
         kept.insert(want.network());
+        if extent == Extent::Partial && want.is_passing() {
+            continue;
+        }
         let path = place(&format!("addresses/{at}"));
         let is = by_key.get(&want.network()).copied();
+        let filled = is
+            .filter(|_| extent == Extent::Partial)
+            .map(|is| with_flags_of(want, is));
+        let want = filled.as_ref().unwrap_or(want);
         let same = is.is_some_and(|is| satisfies(want, is, extent));
         if same && !is_lost {
             continue;
@@ -111,7 +123,7 @@ fn addresses(
             let step = Step::new(
                 target(link),
                 None,
-                object(link, want),
+                object(link, want, true),
                 format!("add address {}", want.network()),
             );
             let path = path.filter(|_| !same);
@@ -128,23 +140,29 @@ fn addresses(
             deleted.push(is);
             steps.push(Step::new(
                 target(link),
-                object(link, is),
+                object(link, is, false),
                 None,
                 format!("remove address {}", is.network()),
             ));
             let step = Step::new(
                 target(link),
                 None,
-                object(link, want),
+                object(link, want, true),
                 format!("add address {}", want.network()),
             );
             steps.push(step.at(path, json(want), Some(json(is))));
         } else {
-            let step = Step::new(target(link), object(link, is), object(link, want), summary);
+            let (before, after) = (object(link, is, false), object(link, want, true));
+            let step = Step::new(target(link), before, after, summary);
             steps.push(step.at(path, json(want), Some(json(is))));
         }
     }
-    for is in have {
+    // The kernel lists the newest IPv6 address first, and with it prefers it as a source: the last one is put back first.
+    let mut order: Vec<&Address> = have.iter().collect();
+    if v6 && is_lost {
+        order.reverse();
+    }
+    for is in order {
         let unwanted = list.is_some()
             && !kept.contains(&is.network())
             && (is.is_static()
@@ -155,7 +173,7 @@ fn addresses(
         if unwanted {
             let step = Step::new(
                 target(link),
-                object(link, is),
+                object(link, is, false),
                 None,
                 format!("remove address {}", is.network()),
             );
@@ -167,7 +185,7 @@ fn addresses(
             steps.push(Step::new(
                 target(link),
                 None,
-                object(link, is),
+                object(link, is, false),
                 format!("keep address {}", is.network()),
             ));
             kept.insert(is.network());
@@ -220,7 +238,7 @@ fn promote(
         losses.unaddressed.insert(link.to_owned());
     }
     for address in left.into_iter().filter(shares) {
-        let put = object(link, address);
+        let put = object(link, address, false);
         steps.push(Step::new(
             target(link),
             put.clone(),
@@ -242,13 +260,47 @@ fn satisfies(want: &Address, is: &Address, extent: Extent) -> bool {
         && (want.peer == is.peer || unsaid(want.peer.is_some()))
         && (want.broadcast == is.broadcast || unsaid(want.broadcast.is_some()))
         && (want.label == is.label || unsaid(want.label.is_some()))
-        && (want.no_prefix_route.unwrap_or(false) == is.no_prefix_route.unwrap_or(false)
-            || unsaid(want.no_prefix_route.is_some()))
+        && (want.metric == is.metric || unsaid(want.metric.is_some()))
+        && flags(want).into_iter().zip(flags(is)).all(|(want, is)| {
+            want.unwrap_or(false) == is.unwrap_or(false) || unsaid(want.is_some())
+        })
 }
 
-/// Whether the kernel cannot change it in place.
+fn flags(address: &Address) -> [Option<bool>; 5] {
+    [
+        address.no_prefix_route,
+        address.no_duplicate_detection,
+        address.home,
+        address.manage_temporary,
+        address.join_multicast,
+    ]
+}
+
+/// The wish with what it does not say of flags and metric as it is: the kernel takes what is left out for not wanted.
+fn with_flags_of(want: &Address, is: &Address) -> Address {
+    let expires = want.valid_lifetime.is_some();
+    Address {
+        metric: want.metric.or(is.metric),
+        no_prefix_route: want.no_prefix_route.or(is.no_prefix_route),
+        no_duplicate_detection: want.no_duplicate_detection.or(is.no_duplicate_detection),
+        home: want.home.or(is.home),
+        manage_temporary: want.manage_temporary.or(is.manage_temporary),
+        join_multicast: want.join_multicast.or(is.join_multicast),
+        protocol: is
+            .protocol
+            .filter(|protocol| expires || *protocol != PROTOCOL_OP_DBUS),
+        ..want.clone()
+    }
+}
+
+/// Whether the kernel cannot change it in place (inet_rtm_newaddr, inet6_addr_modify): IPv4 keeps its flags from the beginning.
 fn needs_replacing(want: &Address, is: &Address) -> bool {
-    want.peer != is.peer
+    let set = |address: &Address| flags(address).map(|flag| flag == Some(true));
+    (want.address.0.is_ipv4() && set(want) != set(is))
+        // IPv6 takes no metric for "as it is".
+        || (want.address.0.is_ipv6() && want.metric.is_none() && is.metric.is_some())
+        || (want.join_multicast == Some(true)) != (is.join_multicast == Some(true))
+        || want.peer != is.peer
         || (want.broadcast.is_some() && want.broadcast != is.broadcast)
         || (want.label.is_some() && want.label != is.label)
 }

@@ -46,6 +46,7 @@ pub fn filled(have: &Interface) -> Interface {
     have.arp.get_or_insert(true);
     have.all_multicast.get_or_insert(false);
     have.promiscuous.get_or_insert(false);
+    have.group.get_or_insert(0);
     have.controller.get_or_insert(None);
     if let Some(bond) = &mut have.bond {
         bond.primary.get_or_insert_default();
@@ -93,7 +94,7 @@ pub fn compare(have: &Interface, wish: &Wish, exact: bool) -> LinkChange {
         change.before.alternative_names = have.alternative_names.clone();
         change.after.alternative_names = sorted;
     }
-    compare!(transmit_queue_length arp all_multicast promiscuous address_generation controller);
+    compare!(transmit_queue_length group arp all_multicast promiscuous address_generation controller);
     settings(&mut change, &have, wish, exact);
     port(&mut change, &have, wish);
     change
@@ -256,6 +257,13 @@ fn words(value: &Value) -> String {
         Value::Null => "none".to_owned(),
         Value::Array(list) if list.is_empty() => "none".to_owned(),
         Value::Array(list) => list.iter().map(words).collect::<Vec<_>>().join(", "),
+        Value::Object(range) if range.contains_key("first") => {
+            format!(
+                "{}-{}",
+                range["first"],
+                words(range.get("last").unwrap_or(&Value::Null))
+            )
+        }
         Value::Object(secret) => match secret.get("secret") {
             Some(Value::String(name)) => format!("secret {name}"),
             _ => "another secret".to_owned(),
@@ -271,6 +279,7 @@ pub fn merged(have: &Interface, wish: Option<&Interface>, parent_mac: Option<&st
         .and_then(|wish| wish.r#type.clone())
         .or(have.r#type.clone());
     (whole.running, whole.permanent_mac, whole.unknown) = (None, None, None);
+    whole.queueing_discipline = None;
     (whole.ports, whole.vlans, whole.ipv4, whole.ipv6) = (None, None, None, None);
     if whole.mac.as_ref().map(|mac| mac.0.as_str()) == parent_mac || !has_own_mac(of.as_ref()) {
         whole.mac = None;
@@ -310,8 +319,8 @@ pub fn merged(have: &Interface, wish: Option<&Interface>, parent_mac: Option<&st
     {
         whole.port = None;
     }
-    overlay!(state mtu mac description alternative_names transmit_queue_length arp all_multicast);
-    overlay!(promiscuous address_generation controller index);
+    overlay!(state mtu mac description alternative_names transmit_queue_length group arp);
+    overlay!(all_multicast promiscuous address_generation controller index);
     if let Some(port) = &wish.port {
         let mut all = whole
             .port

@@ -9,6 +9,7 @@ use super::vlans;
 use super::wish::Wish;
 use super::{Extent, Index, Losses, Wishes};
 use crate::kind;
+use crate::section::Unknown;
 use crate::section::port::PortSettings;
 use crate::section::{Interface, LinkType, State};
 use crate::step::{Object, Step, json};
@@ -142,6 +143,7 @@ fn remove(have: &Interface, wish: &Wish) -> Step {
 fn link_alone(have: &Interface) -> Interface {
     let mut alone = have.clone();
     (alone.ipv4, alone.ipv6, alone.ports, alone.running) = (None, None, None, None);
+    alone.queueing_discipline = None;
     alone
 }
 
@@ -177,7 +179,7 @@ fn again(
         target(&have.name),
         Some(Object::Link(Box::new(link_alone(have)))),
         None,
-        format!("remove, to be made anew: {why}"),
+        format!("remove, to be made anew: {why}{}", summary::lost_with(have)),
     );
     delete.disruptive = true;
     let words = if change.words.is_empty() {
@@ -205,12 +207,21 @@ fn again(
     steps.push(create);
 }
 
+/// Attributes that a link has as a port and op-dbus has no name for: it takes them along to the controller that is made anew.
+fn of_port(have: &Interface) -> Option<Vec<Unknown>> {
+    let unknown = have.unknown.iter().flatten();
+    let of_port = unknown.filter(|unknown| unknown.place.contains("/IFLA_INFO_SLAVE_DATA/"));
+    let of_port: Vec<Unknown> = of_port.cloned().collect();
+    (!of_port.is_empty() && have.port.is_some()).then_some(of_port)
+}
+
 fn attach_again(have: &Interface, controller: &str, steps: &mut Vec<Step>) {
     let mut before = Interface::named(have.name.clone());
     before.controller = Some(None);
     let mut after = Interface::named(have.name.clone());
     after.controller = Some(Some(controller.to_owned()));
     after.port = have.port.clone().map(PortSettings::for_attaching);
+    after.unknown = of_port(have);
     steps.push(Step::new(
         target(&have.name),
         Some(Object::Link(Box::new(before))),
@@ -251,14 +262,9 @@ fn change(
             let mut kept = wish.clone();
             (kept.path, kept.port_path) = (None, None);
             kept.interface.port = link::merged(have, Some(&wish.interface), None).port;
-            return push(
-                &have_now,
-                link::compare(&have_now, &kept, false),
-                losses,
-                current,
-                wishes,
-                steps,
-            );
+            let mut change = link::compare(&have_now, &kept, false);
+            change.after.unknown = of_port(have);
+            return push(&have_now, change, losses, current, wishes, steps);
         }
     }
     let change = link::compare(&have_now, wish, extent == Extent::Exact);
@@ -375,6 +381,7 @@ fn create(wish: &Wish, losses: &mut Losses) -> Result<Step, Failure> {
     }
     link.port = link.port.map(PortSettings::for_attaching);
     (link.running, link.permanent_mac, link.unknown) = (None, None, None);
+    link.queueing_discipline = None;
     let state = *link.state.get_or_insert(State::Up);
     losses.moved.insert(name.clone());
     let summary = summary::created(&link, state);

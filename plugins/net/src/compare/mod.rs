@@ -3,9 +3,11 @@
 
 mod anew;
 mod bridge;
+mod fits;
 mod hanging;
 mod link;
 mod links;
+mod mtu;
 mod port;
 mod routes;
 mod rules;
@@ -14,6 +16,7 @@ mod switch;
 mod vlans;
 mod wish;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
@@ -26,7 +29,7 @@ pub use wish::Wishes;
 
 use crate::kind;
 use crate::order;
-use crate::section::{Interface, Network, Section};
+use crate::section::{Interface, Network, Section, read_only};
 use crate::step::Step;
 
 /// How much a wish says.
@@ -42,6 +45,7 @@ pub enum Extent {
 #[derive(Debug, Default)]
 pub struct Index<'a> {
     by_name: HashMap<&'a str, &'a Interface>,
+    owners: HashMap<&'a str, &'a str>,
     ports: HashMap<&'a str, Vec<&'a str>>,
     children: HashMap<&'a str, Vec<&'a str>>,
 }
@@ -53,6 +57,10 @@ impl<'a> Index<'a> {
         for interface in current {
             let name = interface.name.as_str();
             index.by_name.insert(name, interface);
+            index.owners.insert(name, name);
+            for alternative in interface.alternative_names.iter().flatten() {
+                index.owners.insert(alternative, name);
+            }
             if let Some(Some(controller)) = &interface.controller {
                 index.ports.entry(controller).or_default().push(name);
             }
@@ -66,6 +74,11 @@ impl<'a> Index<'a> {
     /// A link by name.
     pub fn get(&self, name: &str) -> Option<&'a Interface> {
         self.by_name.get(name).copied()
+    }
+
+    /// The link that a name or alternative name leads to.
+    pub fn owner(&self, name: &str) -> Option<&'a str> {
+        self.owners.get(name).copied()
     }
 
     /// The ports of a controller.
@@ -105,16 +118,24 @@ pub struct Losses {
 /// # Errors
 /// `unsupported` where there is no way, `not-found` where hardware is missing.
 pub fn compare(current: &Section, desired: &Section, extent: Extent) -> Result<Vec<Step>, Failure> {
+    let desired = &*match extent {
+        Extent::Partial => read_only::forget(desired),
+        Extent::Exact => Cow::Borrowed(desired),
+    };
     let index = Index::of(current.interfaces());
     let wishes = Wishes::of(desired, &index);
+    if extent == Extent::Partial {
+        fits::check(&index, &wishes)?;
+    }
     let doomed = Doomed::find(&index, &wishes, extent)?;
     let mut losses = Losses::default();
     let switched = switch::compare(&index, &wishes, current, desired, extent)?;
     let mut steps = links::steps(&index, &wishes, &doomed, extent, &mut losses)?;
     switch::link_steps(&switched, &index, &wishes, &mut losses, &mut steps);
+    mtu::steps(&index, &wishes, &mut steps);
     hanging::steps(&index, &wishes, extent, &mut losses, &mut steps);
     routes::steps(current, desired, &losses, extent, &mut steps);
-    rules::steps(current, desired, &mut steps);
+    rules::steps(current, desired, extent, &mut steps)?;
     steps.extend(switched.step);
     order::sort(&mut steps, &index, &switched.phases);
     Ok(steps)

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::{Extent, Losses};
-use crate::section::{Interface, Ip, Method, Route, Section};
+use crate::section::Unknown;
+use crate::section::{Interface, Ip, Method, Network, Route, Section};
 use crate::step::{Object, Step, json};
 use crate::summary;
 use op_dbus_plugin::section::route::{NextHop, RouteKey};
@@ -39,6 +40,9 @@ pub fn steps(
     for placed in want.iter().filter(|placed| !placed.route.is_absent()) {
         let key = placed.route.key();
         wanted.insert(key);
+        if extent == Extent::Partial && placed.route.is_passing() {
+            continue;
+        }
         let there = by_key.get(&key).map(Vec::as_slice).unwrap_or_default();
         let same = there
             .iter()
@@ -49,6 +53,11 @@ pub fn steps(
         }
         let is = there.iter().copied().find(|is| is.is_static());
         let before = is.filter(|is| !is_lost(is, losses)).cloned();
+        let mut after = stripped(&placed.route);
+        let lost = match same.or(is) {
+            Some(is) => keep_unknown(&mut after, is, losses),
+            None => "",
+        };
         let verb = match (same, is) {
             (Some(_), _) => "keep",
             (None, Some(_)) => "change",
@@ -57,13 +66,13 @@ pub fn steps(
         let step = Step::new(
             target(&placed.route),
             before.map(object),
-            Some(object(stripped(&placed.route))),
-            format!("{verb} route {}", summary::route(&placed.route)),
+            Some(object(after)),
+            format!("{verb} route {}{lost}", summary::route(&placed.route)),
         );
         let path = placed.path.clone().filter(|_| same.is_none());
         steps.push(step.at(path, json(&placed.route), is.map(json)));
     }
-    let claims = Claims::of(desired);
+    let claims = Claims::of(desired, extent);
     let mut removed = HashSet::new();
     for placed in &have {
         let route = &placed.route;
@@ -71,7 +80,7 @@ pub fn steps(
         if wanted.contains(&key) {
             continue;
         }
-        let claim = claims.find(route).filter(|_| route.is_static());
+        let claim = claims.find(route);
         if let Some(path) = claim {
             // It went with its link.
             if uses(route, &|link| losses.gone.contains(link)) || !removed.insert(key) {
@@ -84,13 +93,10 @@ pub fn steps(
             && comes_back(route, losses)
             && is_reachable(route, &have, losses)
         {
-            let summary = format!("keep route {}", summary::route(route));
-            steps.push(Step::new(
-                target(route),
-                None,
-                Some(object(route.clone())),
-                summary,
-            ));
+            let mut after = route.clone();
+            let lost = keep_unknown(&mut after, route, losses);
+            let summary = format!("keep route {}{lost}", summary::route(route));
+            steps.push(Step::new(target(route), None, Some(object(after)), summary));
         }
     }
 }
@@ -102,9 +108,35 @@ fn object(route: Route) -> Object {
 fn stripped(route: &Route) -> Route {
     Route {
         state: None,
-        has_unknown: None,
         ..route.clone()
     }
+}
+
+/// A next hop object (RTA_NH_ID, ip-nexthop(8)).
+const NEXT_HOP_OBJECT: &str = "RTA/30";
+
+/// Carries over what op-dbus has no name for from what a route was. A next hop object goes with the link that it leads over: then the route
+/// is put back with the ways that it led to, and the words for a person say so.
+fn keep_unknown(route: &mut Route, is: &Route, losses: &Losses) -> &'static str {
+    route.unknown.clone_from(&is.unknown);
+    for hop in route.next_hops.iter_mut().flatten() {
+        let mut was = is.next_hops.iter().flatten();
+        let was = was.find(|was| was.next_hop == hop.next_hop && was.interface == hop.interface);
+        hop.unknown = was.and_then(|was| was.unknown.clone());
+    }
+    let by_object = |unknown: &Unknown| unknown.place == NEXT_HOP_OBJECT;
+    let had = is.unknown.iter().flatten().any(by_object);
+    let gone = uses(is, &|link| {
+        losses.gone.contains(link) || losses.bounced.contains(link) || losses.downed.contains(link)
+    });
+    let leads_elsewhere = route.ways(None) != is.ways(None);
+    if !had || !(gone || leads_elsewhere) {
+        return "";
+    }
+    let mut left = route.unknown.take().unwrap_or_default();
+    left.retain(|unknown| !by_object(unknown));
+    route.unknown = (!left.is_empty()).then_some(left);
+    " (its next hop object is lost)"
 }
 
 fn target(route: &Route) -> String {
@@ -257,31 +289,43 @@ fn satisfies(want: &Placed, is: &Route, extent: Extent) -> bool {
 /// Which routes the file speaks of, so that those that it leaves out are to go.
 struct Claims<'a> {
     lists: HashMap<(&'a str, bool), (&'a Interface, usize)>,
-    absent: HashMap<RouteKey, usize>,
+    absent: HashMap<Network, Vec<(&'a Route, usize)>>,
+    extent: Extent,
 }
 
 impl<'a> Claims<'a> {
-    fn of(desired: &'a Section) -> Self {
+    fn of(desired: &'a Section, extent: Extent) -> Self {
         let mut lists = HashMap::new();
         for (at, interface) in desired.interfaces().iter().enumerate() {
             lists.insert((interface.name.as_str(), false), (interface, at));
             lists.insert((interface.name.as_str(), true), (interface, at));
         }
-        let absent = desired
-            .routes()
-            .iter()
-            .enumerate()
-            .filter(|(_, route)| route.is_absent());
+        let mut absent: HashMap<Network, Vec<(&Route, usize)>> = HashMap::new();
+        for (at, route) in desired.routes().iter().enumerate() {
+            if route.is_absent() {
+                let same_destination = absent.entry(route.destination()).or_default();
+                same_destination.push((route, at));
+            }
+        }
         Self {
             lists,
-            absent: absent.map(|(at, route)| (route.key(), at)).collect(),
+            absent,
+            extent,
         }
     }
 
     /// The place that speaks of a route; `None` where the file does not.
     fn find(&self, route: &Route) -> Option<Option<String>> {
-        if let Some(at) = self.absent.get(&route.key()) {
+        let absent = self.absent.get(&route.destination()).into_iter().flatten();
+        let mut absent = absent.filter(|(absent, _)| match self.extent {
+            Extent::Partial => absent.means(route),
+            Extent::Exact => route.is_static() && absent.key() == route.key(),
+        });
+        if let Some((_, at)) = absent.next() {
             return Some(Some(format!("/routes/{at}/state")));
+        }
+        if !route.is_static() {
+            return None;
         }
         let ways = route.ways(None);
         let link = ways.first()?.interface.as_deref()?;

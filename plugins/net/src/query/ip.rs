@@ -34,7 +34,13 @@ pub fn address(wire: nl::Address) -> Result<Address, Failure> {
         label: wire.label.filter(|label| *label != wire.link),
         valid_lifetime: wire.valid_lifetime,
         preferred_lifetime: wire.preferred_lifetime,
+        metric: wire.metric,
         no_prefix_route: wire.no_prefix_route.then_some(true),
+        no_duplicate_detection: wire.no_duplicate_detection.then_some(true),
+        home: wire.home.then_some(true),
+        manage_temporary: wire.manage_temporary.then_some(true),
+        join_multicast: wire.join_multicast.then_some(true),
+        protocol: Some(wire.protocol).filter(|protocol| *protocol != 0),
         kernel_made: wire.kernel_made.then_some(true),
         tentative: wire.tentative.then_some(true),
         duplicate: wire.duplicate.then_some(true),
@@ -53,6 +59,7 @@ pub fn route(wire: nl::Route) -> Result<(Option<String>, Route), Failure> {
     let mut route = Route {
         dest: Addr(dest),
         prefix: wire.destination.length,
+        from: Wire::of_wire(wire.source),
         metric: wire.metric.filter(|metric| *metric != default_metric),
         table: Some(wire.table).filter(|table| *table != MAIN_TABLE),
         r#type: Some(RouteType::of_wire(wire.route_type))
@@ -61,7 +68,8 @@ pub fn route(wire: nl::Route) -> Result<(Option<String>, Route), Failure> {
         mtu: wire.mtu,
         tos: Some(wire.tos).filter(|tos| *tos != 0),
         protocol: Some(wire.protocol).filter(|protocol| *protocol != 4),
-        has_unknown: wire.has_unknown.then_some(true),
+        lifetime: wire.lifetime,
+        unknown: Wire::of_wire(wire.unknown),
         ..Route::default()
     };
     // The kernel shows IPv6 routes that lead nowhere as if they used the loopback link.
@@ -77,6 +85,9 @@ pub fn route(wire: nl::Route) -> Result<(Option<String>, Route), Failure> {
         let hop = hops.remove(0);
         route.next_hop = optional(hop.gateway)?;
         route.onlink = hop.onlink.then_some(true);
+        let mut unknown = route.unknown.take().unwrap_or_default();
+        unknown.extend(Vec::of_wire(hop.unknown));
+        route.unknown = (!unknown.is_empty()).then_some(unknown);
     } else if hops.len() > 1 {
         let same_link = link.is_some();
         let way = |hop: nl::NextHop| {
@@ -85,6 +96,7 @@ pub fn route(wire: nl::Route) -> Result<(Option<String>, Route), Failure> {
                 interface: hop.link.filter(|_| !same_link),
                 weight: Some(hop.weight),
                 onlink: hop.onlink.then_some(true),
+                unknown: Wire::of_wire(hop.unknown),
             })
         };
         route.next_hops = Some(hops.into_iter().map(way).collect::<Result<_, Failure>>()?);

@@ -3,8 +3,8 @@
 use op_dbus_plugin::netlink as nl;
 
 use crate::kind;
-use crate::section::interface::Unknown;
 use crate::section::port::PortSettings;
+use crate::section::words::BondMode;
 use crate::section::{Interface, Mac, State};
 use op_dbus_plugin::section::Wire;
 
@@ -18,6 +18,7 @@ pub fn interface(link: nl::Link) -> Interface {
         description: link.description.filter(|text| !text.is_empty()),
         alternative_names: (!link.alternative_names.is_empty()).then_some(link.alternative_names),
         transmit_queue_length: Some(link.transmit_queue_length),
+        group: Some(link.group).filter(|group| *group != 0),
         // What is usual is not said; the comparison fills it in.
         arp: (!link.arp).then_some(false),
         all_multicast: link.all_multicast.then_some(true),
@@ -28,25 +29,17 @@ pub fn interface(link: nl::Link) -> Interface {
         index: Some(link.index),
         running: Some(link.running),
         permanent_mac: link.permanent_mac.map(Mac),
-        unknown: (!link.unknown.is_empty())
-            .then(|| link.unknown.into_iter().map(unknown).collect()),
+        queueing_discipline: link.queueing_discipline,
+        unknown: Wire::of_wire(link.unknown),
         ..Interface::default()
     };
     kind::set(&mut interface, link.kind);
-    interface
-}
-
-fn unknown(attribute: nl::UnknownAttribute) -> Unknown {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = attribute
-        .value
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15]);
-    let value = digits
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect();
-    Unknown {
-        place: attribute.place,
-        value,
+    if let Some(bond) = &mut interface.bond
+        && bond.mode.is_some_and(|mode| mode != BondMode::Lacp)
+    {
+        // The kernel shows these in every mode, and takes them in one.
+        (bond.lacp_rate, bond.ad_select) = (None, None);
+        bond.ad_actor_system_priority = None;
     }
+    interface
 }

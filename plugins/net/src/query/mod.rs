@@ -119,6 +119,7 @@ impl Reading {
                             interface: way.link.clone(),
                             weight: None,
                             onlink: route.onlink.take(),
+                            unknown: None,
                         }]);
                     }
                     self.routes.push(route);

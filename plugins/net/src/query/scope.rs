@@ -1,6 +1,6 @@
 //! What a section concerns: its links, those that they stand on or carry, and what hangs from them, and no more.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use op_dbus_plugin::netlink::{self as nl, LinkSelector};
 use op_dbus_plugin::{Failure, FailureCode};
@@ -8,7 +8,7 @@ use op_dbus_plugin::{Failure, FailureCode};
 use super::{Reading, switch, whole};
 use crate::compare::{Doomed, Extent, Index, Wishes};
 use crate::kind;
-use crate::section::{Interface, LinkType, Method, Section, State};
+use crate::section::{Interface, LinkType, Method, Rule, Section, State};
 use op_dbus_plugin::section::Wire;
 use op_dbus_plugin::section::route::RouteKey;
 
@@ -69,11 +69,17 @@ pub fn read(section: &Section) -> Result<(Section, Read), Failure> {
     }
     if !section.rules().is_empty() {
         let wanted: HashSet<String> = section.rules().iter().map(|rule| rule.key()).collect();
+        let absent = |rule: &Rule| {
+            let mut absent = section.rules().iter().filter(|rule| rule.is_absent());
+            absent.any(|absent| absent.means(rule))
+        };
         let families: HashSet<_> = section.rules().iter().map(|rule| rule.family()).collect();
         let mut families: Vec<_> = families.into_iter().collect();
         families.sort();
         reading.add_rules(nl::rules(&families.to_wire())?);
-        reading.rules.retain(|rule| wanted.contains(&rule.key()));
+        reading
+            .rules
+            .retain(|rule| wanted.contains(&rule.key()) || absent(rule));
     }
     Ok((reading.section(), read))
 }
@@ -112,6 +118,14 @@ fn selectors(section: &Section) -> Vec<LinkSelector> {
         names.extend(links.map(String::as_str));
         names.extend(kind::parent(interface));
         names.extend(kind::peer(interface));
+        // Whoever has one of these names already.
+        names.extend(
+            interface
+                .alternative_names
+                .iter()
+                .flatten()
+                .map(String::as_str),
+        );
         let is_whole = interface.is_only_name();
         if interface.ports.is_some() || interface.is_absent() || is_whole {
             selectors.push(LinkSelector::Controller(interface.name.clone()));
@@ -338,7 +352,13 @@ fn routes(
             })
     });
     let keys: HashSet<_> = named
-        .chain(section.routes().iter().cloned())
+        .chain(
+            section
+                .routes()
+                .iter()
+                .filter(|route| !route.is_absent())
+                .cloned(),
+        )
         .map(|route| route.key())
         .collect();
     let there: HashSet<_> = found.iter().filter_map(key).collect();
@@ -358,5 +378,32 @@ fn routes(
                 .filter(|wire| key(wire).is_some_and(|key| missing.contains(&key))),
         );
     }
+    found.extend(absent(section)?);
     reading.add_routes(found)
+}
+
+/// Routes that the section wants gone, whoever made them.
+fn absent(section: &Section) -> Result<Vec<nl::Route>, Failure> {
+    let absent = section.routes().iter().filter(|route| route.is_absent());
+    let absent: Vec<_> = absent.collect();
+    if absent.is_empty() {
+        return Ok(Vec::new());
+    }
+    let destinations: BTreeSet<_> = absent
+        .iter()
+        .map(|route| route.destination().masked())
+        .collect();
+    let tables: BTreeSet<u32> = absent.iter().map(|route| route.key().table).collect();
+    let scope = nl::RouteScope {
+        destinations: Vec::from_iter(destinations).to_wire(),
+        tables: tables.into_iter().collect(),
+        ..whole()
+    };
+    let mut found = nl::routes(&scope)?;
+    found.retain(|wire| {
+        let route = super::ip::route(wire.clone()).ok();
+        // Those with an operator's protocol and the same key were read already.
+        route.is_some_and(|(_, route)| absent.iter().any(|absent| absent.means(&route)))
+    });
+    Ok(found)
 }

@@ -5,6 +5,7 @@ use op_dbus_plugin::section::Mac;
 pub use op_dbus_plugin::section::State;
 use serde::{Deserialize, Serialize};
 
+use super::Unknown;
 use super::ip::Ip;
 use super::kinds::{Bond, Bridge, Ipvlan, Macvlan, Tun, Veth, Vlan, Vrf, Wireguard};
 use super::ovs::OvsBridge;
@@ -89,9 +90,10 @@ impl schemars::JsonSchema for LinkType {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        // Not closed: what `query` shows of a kind that op-dbus does not know can stand in a file. Validation refuses all other words.
         schemars::json_schema!({
             "description": "What a link is, by the kernel's word.",
-            "type": "string", "enum": Self::WORDS
+            "type": "string", "examples": Self::WORDS
         })
     }
 }
@@ -120,6 +122,8 @@ keys! {
         alternative_names: Vec<String>,
         /// Packets that wait to be sent.
         transmit_queue_length: u32,
+        /// The group of interfaces that it belongs to, by number; 0 by default.
+        group: u32,
         /// Whether it speaks ARP.
         arp: bool,
         /// Receives all multicast.
@@ -186,29 +190,21 @@ keys! {
         /// IPv6.
         ipv6: Ip,
         /// Read only: the kernel's number for it.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         index: u32,
         /// Read only: whether it can carry traffic.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         running: bool,
         /// Read only: the address that the hardware came with.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         permanent_mac: Mac,
-        /// Read only: attributes that op-dbus has no name for, by place, in hexadecimal.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        /// Read only: its root queueing discipline, tc(8), where somebody chose it.
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
+        queueing_discipline: String,
+        /// Read only: attributes that op-dbus has no name for, by place, in hexadecimal. They are kept when the link is made anew.
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         unknown: Vec<Unknown>,
     }
-}
-
-keys! {
-    /// An attribute of a link that op-dbus has no name for.
-    pub struct Unknown {
-        /// Where it stands, e.g. `IFLA_LINKINFO/IFLA_INFO_DATA/47`.
-        place: String,
-        /// Its bytes in hexadecimal.
-        value: String,
-    }
-    optional {}
 }
 
 impl Interface {

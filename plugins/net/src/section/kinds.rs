@@ -11,7 +11,7 @@ keys! {
     /// A virtual Ethernet pair, veth(4).
     pub struct Veth {}
     optional {
-        /// The other end. Required when the pair is made, in the entry of one of the two ends.
+        /// The other end. Required when the pair is made, in the entry of one of the two ends. Changing it makes the pair anew.
         peer: String,
     }
 }
@@ -81,7 +81,7 @@ settings! {
         primary: String,
         /// When the primary port becomes active again.
         primary_reselect: BondPrimaryReselect,
-        /// Whose MAC address is used.
+        /// Whose MAC address is used. Changing it makes the bond anew.
         fail_over_mac: BondFailOverMac,
         /// What is hashed to choose a port.
         hash_policy: BondHashPolicy,
@@ -171,7 +171,7 @@ keys! {
         /// Allows several queues.
         multi_queue: bool,
         /// Read only: whether it outlives the process that made it.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         persistent: bool,
     }
 }
@@ -207,7 +207,7 @@ settings! {
     /// A WireGuard device.
     pub struct Wireguard = nl::Wireguard {
         /// Read only: what belongs to the private key, in base64.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         public_key: String,
         /// The private key, by the name of a secret.
         private_key: Secret,

@@ -1,11 +1,12 @@
-//! The section `net` of a state file. One set of types serves the wish and what is: what can only be read is marked so, is absent from the
-//! schema and is refused by validation.
+//! The section `net` of a state file. One set of types serves the wish and what is: what can only be read is marked so in the schema and
+//! passed over in a wish.
 
 pub mod interface;
 pub mod ip;
 pub mod kinds;
 pub mod ovs;
 pub mod port;
+pub mod read_only;
 pub mod rule;
 #[cfg(not(target_family = "wasm"))]
 pub mod schema;
@@ -15,7 +16,7 @@ pub mod vlans;
 pub mod words;
 
 use op_dbus_plugin::keys;
-pub use op_dbus_plugin::section::{Mac, Network, NextHop, Route};
+pub use op_dbus_plugin::section::{Mac, Network, NextHop, Route, Unknown};
 
 pub use interface::{Interface, LinkType, State};
 pub use ip::{Address, Ip, Method, Neighbour};
@@ -30,7 +31,9 @@ keys! {
     /// Partial: what is not mentioned stays, a list replaces, `"state": "absent"` removes.
     pub struct Section {}
     optional {
-        /// Interfaces, each named once. One that is not in the list is left alone.
+        /// Interfaces, each named once. One that is not in the list is left alone. More than a kernel carries are a mistake, and more than the
+        /// plugin's memory holds.
+        #[cfg_attr(not(target_family = "wasm"), schemars(length(max = 100_000)))]
         interfaces: Vec<Interface>,
         /// Routes that lead nowhere, or over several interfaces. One that is not in the list is left alone.
         routes: Vec<Route>,

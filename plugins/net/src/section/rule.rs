@@ -21,6 +21,23 @@ keys! {
     optional {}
 }
 
+impl Wire<nl::PortRange> for NumberRange {
+    fn to_wire(&self) -> nl::PortRange {
+        // Validation keeps ports within 16 bits.
+        nl::PortRange {
+            first: self.first as u16,
+            last: self.last as u16,
+        }
+    }
+
+    fn of_wire(range: nl::PortRange) -> Self {
+        Self {
+            first: range.first.into(),
+            last: range.last.into(),
+        }
+    }
+}
+
 /// What a rule does instead of looking up a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
@@ -86,7 +103,7 @@ keys! {
         /// `absent` removes it.
         state: State,
         /// Read only: who made it, by number (rtnetlink(7)), where that is not the operator.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         protocol: u8,
     }
 }
@@ -111,14 +128,48 @@ impl Rule {
         matches!(self.protocol, None | Some(0 | 3))
     }
 
+    /// Whether the kernel itself made it (RTPROT_KERNEL): the three that every namespace starts with, and the one for VRFs.
+    pub fn is_kernels(&self) -> bool {
+        self.protocol == Some(2)
+    }
+
+    /// Whether this entry, `"state": "absent"`, speaks of a rule: what it does not say matches anything, but the family.
+    pub fn means(&self, is: &Self) -> bool {
+        fn agrees<T: PartialEq>(want: &Option<T>, is: &Option<T>) -> bool {
+            want.is_none() || want == is
+        }
+        let (own, other) = (self.to_wire(), is.to_wire());
+        let says_action = self.action.is_some()
+            || self.table.is_some()
+            || self.goto.is_some()
+            || self.l3mdev.is_some();
+        let flag = |want: Option<bool>, is: bool| want.is_none_or(|want| want == is);
+        own.family == other.family
+            && agrees(&own.priority, &other.priority)
+            && flag(self.invert, other.invert)
+            && agrees(&own.source, &other.source)
+            && agrees(&own.destination, &other.destination)
+            && agrees(&own.input_link, &other.input_link)
+            && agrees(&own.output_link, &other.output_link)
+            && agrees(&own.firewall_mark, &other.firewall_mark)
+            && agrees(&self.mask, &other.firewall_mask)
+            && self.tos.is_none_or(|tos| tos == other.tos)
+            && agrees(&own.ip_protocol, &other.ip_protocol)
+            && agrees(&own.source_ports, &other.source_ports)
+            && agrees(&own.destination_ports, &other.destination_ports)
+            && agrees(&own.user_ids, &other.user_ids)
+            && agrees(&own.suppress_prefix_length, &other.suppress_prefix_length)
+            && (!says_action || own.action == other.action)
+    }
+
+    /// Whether this entry says all that tells a rule from others, with its family and table.
+    pub fn names_whole(&self, is: &Self) -> bool {
+        let says_table = self.table.is_some() || is.table.is_none();
+        self.family.is_some() && says_table && self.key() == is.key()
+    }
+
     /// With every default filled in, so that the same rule always looks the same.
     pub fn to_wire(&self) -> nl::Rule {
-        let ports = |range: &Option<NumberRange>| {
-            range.as_ref().map(|range| nl::PortRange {
-                first: range.first as u16,
-                last: range.last as u16,
-            })
-        };
         // A network of length 0 selects nothing: the kernel does not keep it.
         let network =
             |network: Option<Network>| network.filter(|network| network.prefix > 0).to_wire();
@@ -135,8 +186,8 @@ impl Rule {
             firewall_mask: self.mask.or(self.fwmark.map(|_| u32::MAX)),
             tos: self.tos.unwrap_or(0),
             ip_protocol: self.ip_protocol,
-            source_ports: ports(&self.source_ports),
-            destination_ports: ports(&self.destination_ports),
+            source_ports: self.source_ports.to_wire(),
+            destination_ports: self.destination_ports.to_wire(),
             user_ids: self.uid_range.as_ref().map(|range| nl::IdRange {
                 first: range.first,
                 last: range.last,
@@ -158,12 +209,6 @@ impl Rule {
 
     /// From what the kernel says.
     pub fn of_wire(rule: nl::Rule) -> Self {
-        let ports = |range: Option<nl::PortRange>| {
-            range.map(|range| NumberRange {
-                first: range.first.into(),
-                last: range.last.into(),
-            })
-        };
         let (action, table, goto) = match rule.action {
             nl::RuleAction::Lookup(0) => (None, None, None),
             nl::RuleAction::Lookup(table) => (None, Some(table), None),
@@ -185,8 +230,8 @@ impl Rule {
             mask: rule.firewall_mask.filter(|mask| *mask != u32::MAX),
             tos: Some(rule.tos).filter(|tos| *tos != 0),
             ip_protocol: rule.ip_protocol,
-            source_ports: ports(rule.source_ports),
-            destination_ports: ports(rule.destination_ports),
+            source_ports: Wire::of_wire(rule.source_ports),
+            destination_ports: Wire::of_wire(rule.destination_ports),
             uid_range: rule.user_ids.map(|range| NumberRange {
                 first: range.first,
                 last: range.last,

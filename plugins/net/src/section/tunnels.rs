@@ -3,7 +3,9 @@
 use op_dbus_plugin::netlink as nl;
 use op_dbus_plugin::settings;
 
+use super::rule::NumberRange;
 use super::text::EndPoint;
+use super::words::DontFragment;
 
 settings! {
     /// A VXLAN tunnel end point (RFC 7348).
@@ -19,6 +21,10 @@ settings! {
         remote: EndPoint,
         /// UDP port; the standard one is 4789, the kernel's default 8472. Changing it makes the link anew.
         port: u16,
+        /// UDP ports that packets are sent from. Changing it makes the link anew.
+        source_ports: NumberRange,
+        /// Whether outer packets may be fragmented: `unset` (they may), `set`, or `inherit` from the inner packet.
+        dont_fragment: DontFragment,
         /// Time to live of outer packets, 0 for the default.
         ttl: u8,
         /// Type of service of outer packets; 1 inherits.

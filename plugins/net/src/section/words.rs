@@ -22,6 +22,10 @@ words! {
     }
 }
 words! {
+    /// Whether a tunnel's outer packets may be fragmented.
+    pub enum DontFragment = nl::DontFragment { Unset = "unset", Set = "set", Inherit = "inherit", }
+}
+words! {
     /// What a bond hashes to choose a port.
     pub enum BondHashPolicy = nl::BondHashPolicy {
         Layer2 = "layer2",

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 
 use super::Problems;
+use crate::kind;
 use crate::section::{Interface, LinkType, Section};
 
 /// The kernel's IFNAMSIZ without the closing NUL.
 const NAME_BYTES: usize = 15;
+/// The kernel's IFALIASZ without the closing NUL.
+const DESCRIPTION_BYTES: usize = 255;
 /// IPv6 needs links that carry packets of this size (RFC 8200 section 5).
 const IPV6_MTU: u32 = 1280;
 
@@ -62,11 +65,20 @@ pub fn name(name: &str) -> Result<(), String> {
 
 /// Type, MAC address, MTU.
 pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
-    if let Some(LinkType::Other(word)) = &interface.r#type {
-        problems.push(
+    match &interface.r#type {
+        // As `query` shows it: it is there.
+        Some(LinkType::Other(_)) if interface.index.is_some() => {}
+        Some(LinkType::Other(word)) => problems.push(
             format!("{path}/type"),
-            format!("`{word}` is no type that op-dbus can make; leave `type` out for an interface that exists"),
-        );
+            match nearest(word) {
+                Some(meant) => format!("`{word}` is no type of an interface: did you mean `{meant}`?"),
+                None => format!(
+                    "`{word}` is no type that op-dbus can make ({}); leave `type` out for an interface that exists",
+                    LinkType::WORDS.join(", ")
+                ),
+            },
+        ),
+        _ => {}
     }
     if let Some(mac) = &interface.mac {
         let bytes: Vec<Option<u8>> = mac
@@ -83,6 +95,19 @@ pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
             bytes if bytes.iter().any(Option::is_none) => {
                 problems.push(path, format!("`{}` is not a MAC address like 02:00:5e:00:53:01", mac.0));
             }
+            bytes if !mac_lengths(interface).contains(&bytes.len()) => {
+                let lengths = mac_lengths(interface).iter().map(usize::to_string);
+                let lengths: Vec<String> = lengths.collect();
+                problems.push(
+                    path,
+                    format!(
+                        "{} has {} bytes: the address of this interface has {}",
+                        mac.0,
+                        bytes.len(),
+                        lengths.join(" or ")
+                    ),
+                );
+            }
             [Some(first), ..] if bytes.len() == 6 && first & 1 == 1 => problems.push(
                 path,
                 format!(
@@ -92,11 +117,25 @@ pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
                     &mac.0[2..]
                 ),
             ),
-            bytes if bytes.len() == 6 && bytes.iter().all(|byte| *byte == Some(0)) => {
+            bytes
+                if bytes.len() == 6
+                    && bytes.iter().all(|byte| *byte == Some(0))
+                    && !is_loopback(interface) =>
+            {
                 problems.push(path, "the address of all zeros is nobody's: leave `mac` out");
             }
             _ => {}
         }
+    }
+    if let Some(text) = &interface.description {
+        problems.push_if(
+            text.len() > DESCRIPTION_BYTES || text.contains('\0'),
+            format!("{path}/description"),
+            format!(
+                "a description has at most {DESCRIPTION_BYTES} bytes, without NUL: this one has {}",
+                text.len()
+            ),
+        );
     }
     let has_ipv6 = interface.ipv6.as_ref().is_some_and(|ip| {
         ip.gateway.is_some_and(|gateway| gateway.is_some())
@@ -112,4 +151,44 @@ pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
             "IPv6 needs an MTU of at least {IPV6_MTU}: raise it, or leave the IPv6 addresses out"
         ),
     );
+}
+
+/// How long the link-layer address of an interface can be: Ethernet's 6 bytes, FireWire's 8, InfiniBand's 20; of links that op-dbus makes
+/// always Ethernet's.
+fn mac_lengths(interface: &Interface) -> &'static [usize] {
+    match interface.r#type {
+        None | Some(LinkType::Ethernet | LinkType::Other(_))
+            if kind::given(interface).is_empty() =>
+        {
+            &[6, 8, 20]
+        }
+        _ => &[6],
+    }
+}
+
+/// The type that a misspelt word most likely stands for: at most two letters away, one of a short word.
+fn nearest(word: &str) -> Option<&'static str> {
+    let far = |known: &&&str| distance(word, known);
+    let nearest = LinkType::WORDS.iter().min_by_key(far)?;
+    (distance(word, nearest) <= 2.min(word.len() / 3)).then_some(*nearest)
+}
+
+/// How many letters must be put in, taken out or replaced (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, from) in from.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (at, to) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+/// The loopback, whose address is all zeros.
+fn is_loopback(interface: &Interface) -> bool {
+    interface.r#type == Some(LinkType::Loopback) || interface.name == "lo"
 }

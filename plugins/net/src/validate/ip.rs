@@ -17,6 +17,9 @@ pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
         method(ip, v6, &path, problems);
         let mut seen = HashMap::new();
         for (at, address) in ip.addresses.iter().flatten().enumerate() {
+            if address.is_passing() {
+                continue;
+            }
             let path = format!("{path}/addresses/{at}");
             if let Some(first) = seen.insert(address.address, at) {
                 problems.push(
@@ -41,11 +44,10 @@ pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
 
 fn method(ip: &Ip, v6: bool, path: &str, problems: &mut Problems) {
     let place = format!("{path}/method");
-    let has_addresses = ip
-        .addresses
-        .as_ref()
-        .is_some_and(|addresses| !addresses.is_empty());
-    let has_routes = ip.routes.as_ref().is_some_and(|routes| !routes.is_empty());
+    let mut addresses = ip.addresses.iter().flatten();
+    let has_addresses = addresses.any(|address| !address.is_passing());
+    let mut routes = ip.routes.iter().flatten();
+    let has_routes = routes.any(|route| !route.is_passing());
     match ip.method {
         Some(Method::Auto) => problems.push(
             place,
@@ -245,7 +247,7 @@ pub fn shared(desired: &Section, problems: &mut Problems) {
             {
                 let ip = address.address.0;
                 let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-                if is_link_local || address.prefix >= Network::longest(ip) {
+                if is_link_local || address.is_passing() || address.prefix >= Network::longest(ip) {
                     continue;
                 }
                 let path = format!("/interfaces/{at}/{family}/addresses/{place}");

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Problems;
 use crate::kind;
 use crate::section::kinds::{Bond, Wireguard};
+use crate::section::rule::NumberRange;
 use crate::section::text::EndPoint;
 use crate::section::tunnels::Tunnel;
 use crate::section::words::BondMode;
@@ -180,6 +181,18 @@ fn tunnels(i: &Interface, path: &str, problems: &mut Problems) {
     if let Some(vxlan) = &i.vxlan {
         let ends = [("local", &vxlan.local), ("remote", &vxlan.remote)];
         end_points(&ends, None, &format!("{path}/vxlan"), problems);
+        // The kernel takes 0 for "choose yourself".
+        let fits = |range: &NumberRange| {
+            range.first >= 1 && range.first <= range.last && range.last <= u16::MAX.into()
+        };
+        problems.push_if(
+            vxlan
+                .source_ports
+                .as_ref()
+                .is_some_and(|range| !fits(range)),
+            format!("{path}/vxlan/source_ports"),
+            "not a range between 1 and 65535",
+        );
     }
     if let Some(geneve) = &i.geneve {
         end_points(

@@ -31,6 +31,9 @@ pub fn check(desired: &Section, problems: &mut Problems) {
                 );
             }
             for (place, route) in ip.routes.iter().flatten().enumerate() {
+                if route.is_passing() {
+                    continue;
+                }
                 let path = format!("{path}/routes/{place}");
                 if super::ip::family(route.dest.0, v6, &format!("{path}/dest"), problems) {
                     self::route(route, &path, problems);
@@ -116,17 +119,32 @@ fn route(route: &Route, path: &str, problems: &mut Problems) {
         "this is about a `next_hop`, and there is none",
     );
     let v6 = route.dest.0.is_ipv6();
-    let mut same = |address: Option<IpAddr>, key: &str| {
+    problems.push_if(
+        route
+            .preferred_source
+            .is_some_and(|source| source.is_ipv6() != v6),
+        format!("{path}/preferred_source"),
+        "not of the same family as the destination",
+    );
+    // IPv4 by way of an IPv6 router is sound (RFC 8950).
+    let mut router = |router: Option<IpAddr>, key: &str| {
         problems.push_if(
-            address.is_some_and(|address| address.is_ipv6() != v6),
+            v6 && router.is_some_and(|router| router.is_ipv4()),
             format!("{path}/{key}"),
             "not of the same family as the destination",
         );
     };
-    same(route.next_hop, "next_hop");
-    same(route.preferred_source, "preferred_source");
+    router(route.next_hop, "next_hop");
     for (at, hop) in route.next_hops.iter().flatten().enumerate() {
-        same(hop.next_hop, &format!("next_hops/{at}/next_hop"));
+        router(hop.next_hop, &format!("next_hops/{at}/next_hop"));
+    }
+    problems.push_if(
+        route.from.is_some_and(|from| !v6 || from.address.is_ipv4()),
+        format!("{path}/from"),
+        "only IPv6 routes go by the source network: use a rule with `from` and a table",
+    );
+    if let Some(from) = route.from.filter(|from| from.address.is_ipv6()) {
+        network(from, &format!("{path}/from"), problems);
     }
     for (at, hop) in route.next_hops.iter().flatten().enumerate() {
         problems.push_if(

@@ -13,7 +13,7 @@ pub fn check(desired: &Section, problems: &mut Problems) {
     for (at, rule) in desired.rules().iter().enumerate() {
         let path = format!("/rules/{at}");
         self::rule(rule, &path, problems);
-        if let Some(first) = seen.insert(rule.key(), at) {
+        if let Some(first) = seen.insert((rule.key(), rule.protocol), at) {
             problems.push(
                 path,
                 format!("the same rule is given already at /rules/{first}"),
@@ -68,11 +68,6 @@ fn rule(rule: &Rule, path: &str, problems: &mut Problems) {
         rule.mask.is_some() && rule.fwmark.is_none(),
         format!("{path}/mask"),
         "a mask needs its `fwmark`",
-    );
-    problems.push_if(
-        rule.protocol.is_some(),
-        format!("{path}/protocol"),
-        "this is only read: leave it out",
     );
     for (key, range, highest) in [
         ("source_ports", &rule.source_ports, u32::from(u16::MAX)),

@@ -65,7 +65,15 @@ pub(super) fn check(ip: &Ip, v6: bool, path: &str, problems: &mut Problems) {
             ("broadcast", address.broadcast.is_some()),
             ("valid_lifetime", address.valid_lifetime.is_some()),
             ("preferred_lifetime", address.preferred_lifetime.is_some()),
+            ("metric", address.metric.is_some()),
             ("no_prefix_route", address.no_prefix_route.is_some()),
+            (
+                "no_duplicate_detection",
+                address.no_duplicate_detection.is_some(),
+            ),
+            ("home", address.home.is_some()),
+            ("manage_temporary", address.manage_temporary.is_some()),
+            ("join_multicast", address.join_multicast.is_some()),
         ];
         for (key, _) in other.iter().filter(|(_, given)| *given) {
             problems.push_if(
@@ -135,6 +143,11 @@ fn routes(ip: &Ip, v6: bool, path: &str, problems: &mut Problems) {
             route.next_hops.is_some(),
             format!("{path}/next_hops"),
             "a profile of NetworkManager has one way a route: use `next_hop`",
+        );
+        problems.push_if(
+            route.from.is_some(),
+            format!("{path}/from"),
+            "a profile of NetworkManager cannot keep `from` of a route: leave it out",
         );
         problems.push_if(
             route.state.is_some(),

@@ -4,7 +4,7 @@ use super::device::{mac, mtu_limits, unusable};
 use super::errno::{Result, errno, refuse};
 use super::{Kernel, kinds};
 use crate::netlink::{
-    BondPort, BridgePort, ControllerChange, Kind, LinkChange, LinkSettings, Port,
+    BondPort, BridgePort, ControllerChange, Kind, LinkChange, LinkSettings, Port, UnknownAttribute,
 };
 
 impl Kernel {
@@ -90,9 +90,18 @@ impl Kernel {
         link.arp = settings.arp.unwrap_or(link.arp);
         link.all_multicast = settings.all_multicast.unwrap_or(link.all_multicast);
         link.promiscuous = settings.promiscuous.unwrap_or(link.promiscuous);
+        link.group = settings.group.unwrap_or(link.group);
         let queue = settings.transmit_queue_length;
         link.transmit_queue_length = queue.unwrap_or(link.transmit_queue_length);
         link.address_generation = settings.address_generation.or(link.address_generation);
+        for attribute in &settings.unknown {
+            let there = |it: &UnknownAttribute| it.place == attribute.place;
+            let of_port = attribute.place.contains("/IFLA_INFO_SLAVE_DATA/");
+            if !(of_port && settings.port.is_none()) {
+                link.unknown.retain(|it| !there(it));
+                link.unknown.push(attribute.clone());
+            }
+        }
         if let Some(port) = &settings.port {
             self.set_port(index, port)?;
         }

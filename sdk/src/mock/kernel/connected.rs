@@ -21,13 +21,17 @@ fn made(network: Network, table: u32, kind: RouteType, scope: u8, link: u32) -> 
         protocol: KERNEL,
         scope,
         source: None,
+        from: None,
         mtu: None,
+        lifetime: None,
         hops: vec![Hop {
             link,
             gateway: None,
             weight: 1,
             onlink: false,
+            unknown: Vec::new(),
         }],
+        unknown: Vec::new(),
         of: None,
     }
 }

@@ -37,6 +37,8 @@ impl Device {
             permanent_mac,
             description: None,
             transmit_queue_length: 1000,
+            group: 0,
+            queueing_discipline: None,
             arp: !quiet && has_mac(&kind),
             all_multicast: false,
             promiscuous: false,

@@ -3,7 +3,8 @@
 use super::errno::{Result, errno, refuse};
 use crate::netlink::{
     Bond, BondAdSelect, BondArpValidate, BondFailOverMac, BondHashPolicy, BondLacpRate, BondMode,
-    BondPrimaryReselect, Bridge, IpvlanIsolation, IpvlanMode, Kind, MacvlanMode, VlanProtocol,
+    BondPrimaryReselect, Bridge, DontFragment, IpvlanIsolation, IpvlanMode, Kind, MacvlanMode,
+    VlanProtocol,
 };
 
 /// Overwrites what the newer one says.
@@ -99,6 +100,7 @@ pub(super) fn initial(asked: &Kind) -> Result<Kind> {
             vxlan.ageing.get_or_insert(300);
             vxlan.limit.get_or_insert(0);
             vxlan.udp_checksum.get_or_insert(true);
+            vxlan.dont_fragment.get_or_insert(DontFragment::Unset);
             for flag in [
                 &mut vxlan.proxy,
                 &mut vxlan.route_short_circuit,
@@ -158,6 +160,10 @@ pub(super) fn change(present: &mut Kind, newer: &Kind, busy: bool) -> Result {
             if newer.port.is_some() && newer.port != present.port {
                 return refuse("EOPNOTSUPP", "Cannot change port");
             }
+            if newer.source_ports.is_some() && newer.source_ports != present.source_ports {
+                return refuse("EOPNOTSUPP", "Cannot change port range");
+            }
+            set(&mut present.dont_fragment, &newer.dont_fragment);
             fixed(&present.proxy, &newer.proxy)?;
             fixed(&present.route_short_circuit, &newer.route_short_circuit)?;
             fixed(&present.collect_metadata, &newer.collect_metadata)?;

@@ -190,7 +190,10 @@ impl Kernel {
         let Some(controller) = self.device_mut(port).controller.take() else {
             return;
         };
-        self.device_mut(port).link.port = None;
+        let link = &mut self.device_mut(port).link;
+        link.port = None;
+        link.unknown
+            .retain(|it| !it.place.contains("/IFLA_INFO_SLAVE_DATA/"));
         let above = self.device(controller);
         if above.is_bridge() {
             self.vlans.retain(|(link, _), _| *link != port);

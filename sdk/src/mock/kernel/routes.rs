@@ -6,7 +6,7 @@ use super::Kernel;
 use super::addresses::Assigned;
 use super::errno::{Errno, Result, errno, refuse};
 use super::network::{Network, parse};
-use crate::netlink::{NextHop, Route, RouteType};
+use crate::netlink::{NextHop, Prefix, Route, RouteType, UnknownAttribute};
 
 pub(super) const MAIN: u32 = 254;
 
@@ -21,8 +21,12 @@ pub(super) struct Path {
     pub(super) protocol: u8,
     pub(super) scope: u8,
     pub(super) source: Option<IpAddr>,
+    /// Only for packets from this network.
+    pub(super) from: Option<Prefix>,
     pub(super) mtu: Option<u32>,
+    pub(super) lifetime: Option<u32>,
     pub(super) hops: Vec<Hop>,
+    pub(super) unknown: Vec<UnknownAttribute>,
     /// The address that it came with (RTPROT_KERNEL).
     pub(super) of: Option<IpAddr>,
 }
@@ -33,6 +37,7 @@ pub(super) struct Hop {
     pub(super) gateway: Option<IpAddr>,
     pub(super) weight: u16,
     pub(super) onlink: bool,
+    pub(super) unknown: Vec<UnknownAttribute>,
 }
 
 impl Path {
@@ -45,6 +50,7 @@ impl Path {
             && self.table == other.table
             && self.metric == other.metric
             && self.tos == other.tos
+            && self.from == other.from
     }
 }
 
@@ -79,7 +85,11 @@ impl Kernel {
                     Some(metric) => it.metric == metric,
                     None => asked.metric.is_none() || it.metric == 0 || !v4,
                 };
-                it.network == network && it.table == table && it.tos == tos && metric_fits
+                it.network == network
+                    && it.from == asked.source
+                    && it.table == table
+                    && it.tos == tos
+                    && metric_fits
             })
             .min_by_key(|position| self.paths[*position].metric);
         match position {
@@ -143,8 +153,11 @@ impl Kernel {
             protocol: asked.protocol,
             scope,
             source,
+            from: asked.source.clone(),
             mtu: asked.mtu,
+            lifetime: asked.lifetime,
             hops,
+            unknown: asked.unknown.clone(),
             of: None,
         })
     }
@@ -178,6 +191,7 @@ impl Kernel {
             gateway,
             weight: if several { asked.weight } else { 1 },
             onlink: asked.onlink,
+            unknown: asked.unknown.clone(),
         })
     }
 

@@ -8,7 +8,7 @@ use super::device::Device;
 use super::network::bits;
 use crate::netlink::{
     Address, ControllerChange, Kind, LinkChange, LinkSettings, LinkSpec, NextHop, Prefix, Request,
-    Route, RouteType,
+    Route,
 };
 
 /// `192.0.2.0/24`, or a single address.
@@ -144,21 +144,12 @@ impl Kernel {
     ) -> &mut Self {
         let (address, length) = split(destination);
         self.must(Request::AddRoute(Route {
-            destination: Prefix { address, length },
-            table: super::routes::MAIN,
-            metric: None,
-            tos: 0,
-            route_type: RouteType::Unicast,
-            protocol: 4,
-            scope: None,
-            preferred_source: None,
-            mtu: None,
             next_hops: vec![NextHop {
                 gateway: gateway.map(str::to_owned),
                 link: link.map(str::to_owned),
                 ..Default::default()
             }],
-            has_unknown: false,
+            ..Route::new(Prefix { address, length })
         }))
     }
 }

@@ -118,9 +118,11 @@ impl Kernel {
             link: Some(self.name_of(hop.link)),
             weight: hop.weight,
             onlink: hop.onlink,
+            unknown: hop.unknown.clone(),
         });
         Route {
             destination: path.network.prefix(),
+            source: path.from.clone(),
             table: path.table,
             // fib_dump_info leaves out an IPv4 metric of 0.
             metric: Some(path.metric).filter(|it| *it != 0 || path.network.first.is_ipv6()),
@@ -130,8 +132,9 @@ impl Kernel {
             scope: Some(path.scope),
             preferred_source: path.source.map(|it| it.to_string()),
             mtu: path.mtu,
+            lifetime: path.lifetime,
             next_hops: hops.collect(),
-            has_unknown: false,
+            unknown: path.unknown.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::kinds::{self, Unknown};
 use super::{flag, ifla, port};
 use crate::backends::netlink::attribute::{Attribute, Attributes, Fault, attributes};
+use crate::backends::netlink::unknown;
 use crate::contract::netlink::{AddressGeneration, Kind, Link};
 
 /// Bytes of `struct ifinfomsg`.
@@ -13,6 +14,19 @@ const IFINFOMSG: usize = 16;
 const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_INFINIBAND: u16 = 32;
 const AF_INET6: u16 = 10;
+
+/// Root queueing disciplines that the kernel gives to links by itself; which of them depends on the link and on net.core.default_qdisc.
+const GIVEN_DISCIPLINES: [&str; 9] = [
+    "noop",
+    "noqueue",
+    "mq",
+    "pfifo",
+    "pfifo_fast",
+    "fq",
+    "fq_codel",
+    "sfq",
+    "cake",
+];
 
 /// A link whose references to other links are still indices.
 pub struct Decoded {
@@ -61,6 +75,8 @@ fn fill(body: &[u8]) -> Result<Decoded, Fault> {
             permanent_mac: None,
             description: None,
             transmit_queue_length: 0,
+            group: 0,
+            queueing_discipline: None,
             arp: flags & flag::NOARP == 0,
             all_multicast: flags & flag::ALLMULTI != 0,
             promiscuous: flags & flag::PROMISC != 0,
@@ -89,6 +105,12 @@ fn fill(body: &[u8]) -> Result<Decoded, Fault> {
             ifla::LINK => below = item.u32()?,
             ifla::LINK_NETNSID => elsewhere = true,
             ifla::MASTER => decoded.controller = item.u32()?,
+            ifla::GROUP => link.group = item.u32()?,
+            ifla::QDISC => {
+                let word = item.text()?;
+                link.queueing_discipline =
+                    (!GIVEN_DISCIPLINES.contains(&word)).then(|| word.to_owned());
+            }
             ifla::TXQLEN => link.transmit_queue_length = item.u32()?,
             // The operator may have put anything there; what is not UTF-8 is shown as well as it can be.
             ifla::IFALIAS => {
@@ -158,7 +180,7 @@ fn info(
     if let Some(word) = port_word {
         let unknown = Unknown {
             list: &mut link.unknown,
-            place: "IFLA_LINKINFO/IFLA_INFO_SLAVE_DATA/",
+            place: unknown::INFO_SLAVE_DATA,
         };
         let found = port::decode(word, attributes(port_data), unknown)
             .map_err(|f| f.within("IFLA_INFO_SLAVE_DATA").within(word))?;
@@ -240,12 +262,14 @@ mod tests {
             mac: Some("02:00:5e:00:53:01".into()),
             description: None,
             transmit_queue_length: None,
+            group: None,
             arp: None,
             all_multicast: None,
             promiscuous: None,
             address_generation: None,
             controller: ControllerChange::Keep,
             port: None,
+            unknown: Vec::new(),
         }
     }
 

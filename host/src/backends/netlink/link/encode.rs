@@ -4,13 +4,16 @@ use super::kinds::{self, Lookup};
 use super::{RTM_NEWLINK, RTM_NEWLINKPROP, flag, ifla, port};
 use crate::backends::netlink::errno::invalid;
 use crate::backends::netlink::message::{HEADER, Message, NLM_F_CREATE, NLM_F_EXCL};
+use crate::backends::netlink::unknown;
 use crate::contract::netlink::{
-    AddressGeneration, ControllerChange, Kind, LinkChange, LinkSettings, LinkSpec,
+    AddressGeneration, ControllerChange, Kind, LinkChange, LinkSettings, LinkSpec, UnknownAttribute,
 };
 use crate::contract::types::{Failure, FailureCode};
 
 const AF_INET6: u16 = 10;
 const VETH_INFO_PEER: u16 = 1;
+/// Where attributes without a name may stand.
+const PLACES: [&str; 2] = [unknown::INFO_DATA, unknown::INFO_SLAVE_DATA];
 /// IFALIASZ, ALTIFNAMSIZ and IFNAMSIZ without the NUL.
 const LONGEST_ALIAS: usize = 255;
 const LONGEST_ALTERNATIVE: usize = 127;
@@ -121,6 +124,9 @@ fn basics(settings: &LinkSettings, out: &mut Message) -> Result<(), Failure> {
     if let Some(length) = settings.transmit_queue_length {
         out.u32(ifla::TXQLEN, length);
     }
+    if let Some(group) = settings.group {
+        out.u32(ifla::GROUP, group);
+    }
     Ok(())
 }
 
@@ -152,6 +158,7 @@ fn info(
     kind: &Kind,
     peer: Option<(&str, u32)>,
     present: Option<&[u8]>,
+    unknown: &[UnknownAttribute],
     out: &mut Message,
     lookup: Lookup<'_>,
 ) -> Result<(), Failure> {
@@ -160,6 +167,7 @@ fn info(
     };
     let mut data = Message::new(0, 0, &[]);
     kinds::encode(kind, present.is_none(), &mut data, lookup)?;
+    kinds::add_unknown(word, unknown, &mut data)?;
     out.nest(ifla::LINKINFO, |out| {
         out.text(ifla::INFO_KIND, word);
         out.nest(ifla::INFO_DATA, |out| match (peer, present) {
@@ -182,6 +190,7 @@ fn port_message(index: u32, settings: &LinkSettings) -> Result<Option<Message>, 
     };
     let mut data = Message::new(0, 0, &[]);
     port::encode(wanted, &mut data)?;
+    port::add_unknown(wanted, &settings.unknown, &mut data)?;
     let mut message = Message::new(RTM_NEWLINK, 0, &ifinfomsg(index, 0, 0));
     message.nest(ifla::LINKINFO, |out| {
         out.text(ifla::INFO_SLAVE_KIND, port::word(wanted));
@@ -203,6 +212,7 @@ pub fn create(
     lookup: Lookup<'_>,
 ) -> Result<Vec<Message>, Failure> {
     check_name(&spec.name)?;
+    unknown::check(&spec.settings.unknown, &PLACES)?;
     let peer = match &spec.kind {
         Kind::Veth(veth) => {
             let name = veth.peer.as_deref().ok_or_else(|| {
@@ -253,7 +263,8 @@ pub fn create(
             (None, _) => {}
         }
     }
-    info(&spec.kind, peer, None, &mut first, lookup)?;
+    let unknown = &spec.settings.unknown;
+    info(&spec.kind, peer, None, unknown, &mut first, lookup)?;
     // A new link is down, as a bond demands of its ports.
     if let ControllerChange::Attach(name) = &spec.settings.controller {
         first.u32(ifla::MASTER, lookup(name)?);
@@ -298,6 +309,8 @@ pub fn finish_tun(
     index: u32,
     lookup: Lookup<'_>,
 ) -> Result<Vec<Message>, Failure> {
+    // TUN's settings are fixed by ioctl(2).
+    unknown::check(&spec.settings.unknown, &[unknown::INFO_SLAVE_DATA])?;
     let mut message = Message::new(RTM_NEWLINK, 0, &ifinfomsg(index, 0, 0));
     basics(&spec.settings, &mut message)?;
     if let ControllerChange::Attach(name) = &spec.settings.controller {
@@ -319,6 +332,7 @@ pub fn change(
     lookup: Lookup<'_>,
 ) -> Result<Vec<Message>, Failure> {
     let settings = &change.settings;
+    unknown::check(&settings.unknown, &PLACES)?;
     let index = target.index;
     let mut messages = Vec::new();
     let up = settings.up.unwrap_or(target.up);
@@ -351,7 +365,7 @@ pub fn change(
             kind,
             Kind::Veth(_) | Kind::Wireguard(_) | Kind::Tun(_) | Kind::Vrf(_)
         ) {
-            info(kind, None, Some(target.data), &mut main, lookup)?;
+            info(kind, None, Some(target.data), &[], &mut main, lookup)?;
         }
     }
     if mask != 0 || main.len() > HEADER + 16 {

@@ -9,7 +9,7 @@ pub use decode::{Decoded, attach_names, decode, mac as show_mac};
 pub use encode::{
     Target, alternative_names, change, check_name, create, finish_tun, ifinfomsg, mac as parse_mac,
 };
-pub use kinds::{Lookup, parent, word};
+pub use kinds::{Lookup, parent, parent_mut, word};
 
 /// IFF_* of netdevice(7), as they stand in `ifi_flags`.
 pub mod flag {
@@ -27,11 +27,13 @@ pub mod ifla {
     pub const IFNAME: u16 = 3;
     pub const MTU: u16 = 4;
     pub const LINK: u16 = 5;
+    pub const QDISC: u16 = 6;
     pub const MASTER: u16 = 10;
     pub const TXQLEN: u16 = 13;
     pub const LINKINFO: u16 = 18;
     pub const IFALIAS: u16 = 20;
     pub const AF_SPEC: u16 = 26;
+    pub const GROUP: u16 = 27;
     pub const EXT_MASK: u16 = 29;
     pub const LINK_NETNSID: u16 = 37;
     pub const PROP_LIST: u16 = 52;

@@ -1,10 +1,11 @@
 //! Settings of a link as a port (IFLA_INFO_SLAVE_DATA).
 
 use super::kinds::Unknown;
-use crate::backends::netlink::attribute::{Attributes, Fault};
+use crate::backends::netlink::attribute::{Attributes, Fault, attributes};
 use crate::backends::netlink::errno::invalid;
 use crate::backends::netlink::message::Message;
-use crate::contract::netlink::{BondPort, BridgePort, Port};
+use crate::backends::netlink::unknown;
+use crate::contract::netlink::{BondPort, BridgePort, Port, UnknownAttribute};
 use crate::contract::types::Failure;
 
 /// IFLA_BRPORT_*.
@@ -97,6 +98,26 @@ fn decode_bridge(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<Bridg
         }
     }
     Ok(port)
+}
+
+/// Appends attributes that have no field to what stands in IFLA_INFO_SLAVE_DATA: those that a read of the whole would show as unknown.
+pub fn add_unknown(
+    port: &Port,
+    list: &[UnknownAttribute],
+    data: &mut Message,
+) -> Result<(), Failure> {
+    for (number, attribute) in unknown::at(list, unknown::INFO_SLAVE_DATA) {
+        data.put(number, &attribute.value);
+    }
+    let mut found = Vec::new();
+    let note = Unknown {
+        list: &mut found,
+        place: unknown::INFO_SLAVE_DATA,
+    };
+    // What is wrong with the others, the kernel says.
+    let _ = decode(word(port), attributes(data.body()), note);
+    let strange = unknown::at(list, unknown::INFO_SLAVE_DATA).find(|(_, it)| !found.contains(it));
+    strange.map_or(Ok(()), |(_, it)| Err(unknown::refused(it)))
 }
 
 /// Appends what belongs into IFLA_INFO_SLAVE_DATA.

@@ -10,6 +10,7 @@ mod tunnel;
 use crate::backends::netlink::attribute::{Attribute, Attributes, Fault, attributes};
 use crate::backends::netlink::errno::invalid;
 use crate::backends::netlink::message::Message;
+use crate::backends::netlink::unknown;
 use crate::contract::netlink::{Kind, UnknownAttribute, Veth, Wireguard};
 use crate::contract::types::Failure;
 
@@ -56,10 +57,8 @@ impl Unknown<'_> {
     }
 
     pub fn note(&mut self, attribute: &Attribute<'_>) {
-        self.list.push(UnknownAttribute {
-            place: format!("{}{}", self.place, attribute.kind),
-            value: attribute.value.to_vec(),
-        });
+        self.list
+            .push(unknown::noted(self.place, attribute.kind, attribute.value));
     }
 }
 
@@ -100,7 +99,7 @@ pub fn decode(
 ) -> Result<DecodedKind, Fault> {
     let unknown = Unknown {
         list,
-        place: "IFLA_LINKINFO/IFLA_INFO_DATA/",
+        place: unknown::INFO_DATA,
     };
     Ok(match word {
         "dummy" => Kind::Dummy.into(),
@@ -138,6 +137,22 @@ pub fn decode(
         .into(),
         other => Kind::Other(other.to_owned()).into(),
     })
+}
+
+/// Appends attributes that have no field to what stands in IFLA_INFO_DATA: those that a read of the whole would show as unknown.
+pub fn add_unknown(
+    word: &str,
+    list: &[UnknownAttribute],
+    data: &mut Message,
+) -> Result<(), Failure> {
+    for (number, attribute) in unknown::at(list, unknown::INFO_DATA) {
+        data.put(number, &attribute.value);
+    }
+    let mut found = Vec::new();
+    // What is wrong with the others, the kernel says.
+    let _ = decode(word, attributes(data.body()), &mut found);
+    let strange = unknown::at(list, unknown::INFO_DATA).find(|(_, it)| !found.contains(it));
+    strange.map_or(Ok(()), |(_, it)| Err(unknown::refused(it)))
 }
 
 /// The name of the link below, where the kind has one.

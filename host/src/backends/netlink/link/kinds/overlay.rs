@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{DecodedKind, Lookup, Unknown, address};
-use crate::backends::netlink::attribute::{Attributes, Fault};
+use super::{DecodedKind, Lookup, Unknown, address, of};
+use crate::backends::netlink::attribute::{Attribute, Attributes, Fault};
 use crate::backends::netlink::errno::invalid;
 use crate::backends::netlink::message::Message;
-use crate::contract::netlink::{Geneve, Kind, Vxlan};
+use crate::contract::netlink::{DontFragment, Geneve, Kind, PortRange, Vxlan};
 use crate::contract::types::Failure;
 
 const VXLAN_ID: u16 = 1;
@@ -28,6 +28,7 @@ const VXLAN_UDP_CSUM: u16 = 18;
 const VXLAN_UDP_ZERO_CSUM6_TX: u16 = 19;
 const VXLAN_UDP_ZERO_CSUM6_RX: u16 = 20;
 const VXLAN_COLLECT_METADATA: u16 = 25;
+const VXLAN_DF: u16 = 29;
 const VXLAN_LOCALBYPASS: u16 = 31;
 
 const GENEVE_ID: u16 = 1;
@@ -56,6 +57,22 @@ fn specified(address: IpAddr) -> Option<String> {
     (!address.is_unspecified()).then(|| address.to_string())
 }
 
+/// In the order of `enum ifla_vxlan_df`.
+const DONT_FRAGMENT: [DontFragment; 3] = [
+    DontFragment::Unset,
+    DontFragment::Set,
+    DontFragment::Inherit,
+];
+
+/// `struct ifla_vxlan_port_range`; 0 to 0 says that the kernel chooses.
+fn port_range(value: &[u8]) -> Result<Option<PortRange>, Fault> {
+    let [a, b, c, d] = *value
+        .first_chunk::<4>()
+        .ok_or_else(|| Fault::new("short").within("IFLA_VXLAN_PORT_RANGE"))?;
+    let (first, last) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    Ok((last != 0).then_some(PortRange { first, last }))
+}
+
 pub fn decode_vxlan(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<DecodedKind, Fault> {
     let mut vxlan = Vxlan {
         id: 0,
@@ -63,6 +80,8 @@ pub fn decode_vxlan(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<De
         local: None,
         remote: None,
         port: None,
+        source_ports: None,
+        dont_fragment: None,
         ttl: None,
         tos: None,
         learning: None,
@@ -91,8 +110,10 @@ pub fn decode_vxlan(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<De
             VXLAN_RSC => vxlan.route_short_circuit = Some(item.flag()?),
             VXLAN_COLLECT_METADATA => vxlan.collect_metadata = Some(item.flag()?),
             VXLAN_UDP_CSUM => vxlan.udp_checksum = Some(item.flag()?),
-            // A source port range of 0 to 0 is the default; another is a setting.
-            VXLAN_PORT_RANGE => unknown.unless(&item, 0),
+            VXLAN_PORT_RANGE => vxlan.source_ports = port_range(item.value)?,
+            VXLAN_DF => {
+                vxlan.dont_fragment = Some(of(&DONT_FRAGMENT, item.u8()?.into(), &item)?);
+            }
             VXLAN_LOCALBYPASS => unknown.unless(&item, 1),
             // Zero checksums over IPv6: off by default, and set by flow-based devices themselves.
             VXLAN_UDP_ZERO_CSUM6_TX | VXLAN_UDP_ZERO_CSUM6_RX => unknown.unless(&item, 0),
@@ -100,7 +121,13 @@ pub fn decode_vxlan(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<De
             23 | 24 | 27 => unknown.note(&item),
             // RESERVED_BITS (Linux 6.14): which bits of the header must be zero; by default all but the flag and the identifier.
             33 => unknown.unless(&item, 0xff00_0000_ffff_fff7),
-            // L2MISS, L3MISS, REMCSUM_*, LABEL, TTL_INHERIT, DF, VNIFILTER and what is newer.
+            // TTL_INHERIT: shown with a value, and taken without one.
+            28 if item.value == [0] => {}
+            28 => unknown.note(&Attribute {
+                kind: item.kind,
+                value: &[],
+            }),
+            // L2MISS, L3MISS, REMCSUM_*, LABEL, VNIFILTER and what is newer.
             _ => unknown.unless(&item, 0),
         }
     }
@@ -141,7 +168,16 @@ pub fn encode_vxlan(vxlan: &Vxlan, out: &mut Message, lookup: Lookup<'_>) -> Res
     if let Some(port) = vxlan.port {
         out.u16_be(VXLAN_PORT, port);
     }
+    if let Some(range) = &vxlan.source_ports {
+        let [[a, b], [c, d]] = [range.first.to_be_bytes(), range.last.to_be_bytes()];
+        out.put(VXLAN_PORT_RANGE, &[a, b, c, d]);
+    }
+    let fragment = vxlan.dont_fragment.map(|mode| {
+        let position = DONT_FRAGMENT.iter().position(|it| *it == mode);
+        position.unwrap_or(0) as u8
+    });
     let small = [
+        (VXLAN_DF, fragment),
         (VXLAN_TTL, vxlan.ttl),
         (VXLAN_TOS, vxlan.tos),
         (VXLAN_LEARNING, vxlan.learning.map(u8::from)),
