@@ -75,6 +75,7 @@ impl Apply {
             state: &state,
             kernel: &session.kernel,
             undoers: session.undoers(),
+            ovsdb: &session.ovsdb,
             command: &super::command_line(),
             verify: (!self.no_verify).then_some(SETTLING),
         };
