@@ -7,10 +7,12 @@
 mod apply;
 mod case;
 mod guest;
+mod ovs;
 mod query;
 mod report;
 mod sampler;
 mod scenario;
+mod switch;
 
 use anyhow::{Result, ensure};
 
@@ -57,6 +59,11 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     let mut cases = query::cases(&programs, &directory)?;
     cases.extend(apply::cases(&programs, &directory)?);
     cases.extend(guest::cases(&programs, &directory)?);
+    if switch::Switch::is_installed() {
+        cases.extend(ovs::cases(&programs, &directory)?);
+    } else {
+        eprintln!("xtask: no Open vSwitch, its cases are left out (Debian: openvswitch-switch)");
+    }
     cases.retain(|case| filter.is_none_or(|filter| case.name.contains(filter)));
     ensure!(
         !cases.is_empty(),
