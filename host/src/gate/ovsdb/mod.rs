@@ -100,7 +100,7 @@ impl Gate {
         let schema = self.backends.ovsdb.schema(database).await?;
         covers_operations(grant, &schema, &operations).map_err(|failure| self.refuse(failure))?;
         let changes = operations.iter().any(Operation::changes);
-        if changes && self.mode == Mode::Read {
+        if changes && matches!(self.mode, Mode::Read | Mode::Checkpoint) {
             return Err(failure(
                 FailureCode::Denied,
                 "query, verify and checkpoint may read only; changes belong into apply and rollback",
@@ -315,7 +315,7 @@ impl Gate {
         self.database(database)?;
         match self.mode {
             // `next_cfg` is raised to get an answer: that is a change.
-            Mode::Read => {
+            Mode::Read | Mode::Checkpoint => {
                 return Err(failure(
                     FailureCode::Denied,
                     "query, verify and checkpoint may read only; settle belongs into apply and rollback",
