@@ -12,7 +12,8 @@ use crate::server::{DATABASE, Server, add_bridge};
 
 const PORTS: usize = 10_000;
 
-fn add_ports() -> Vec<Value> {
+/// Operations that add a bridge `br0` with that many ports.
+pub fn add_ports() -> Vec<Value> {
     let mut operations = add_bridge("br0");
     let mut ports = vec![value::named_uuid("port")];
     for number in 0..PORTS {

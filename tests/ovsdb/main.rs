@@ -4,11 +4,15 @@
 //! Without Open vSwitch those tests say so and pass, except where `CI=true`: there they fail.
 
 mod fake;
+mod gate;
 mod hostile;
 mod huge;
 mod monitor;
 mod proxy;
+mod scope;
 mod server;
 mod settle;
+mod stage;
 mod tls;
 mod transact;
+mod undo;

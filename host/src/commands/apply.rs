@@ -76,6 +76,7 @@ impl Apply {
             kernel: &session.kernel,
             undoers: session.undoers(),
             secrets: session.secrets.clone(),
+            ovsdb: &session.ovsdb,
             command: &super::command_line(),
             verify: (!self.no_verify).then_some(SETTLING),
         };

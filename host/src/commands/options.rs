@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::network_plugin::NetworkPlugin;
 use crate::backends::dbus::BusAddress;
+use crate::backends::ovsdb::Remote;
 use crate::output::{ColorChoice, Style};
 
 /// Options that every verb takes.
@@ -61,6 +62,9 @@ pub struct Options {
         default_value_t
     )]
     pub network_plugin: NetworkPlugin,
+    /// OVSDB server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT; by default the socket db.sock in OVS_RUNDIR or /var/run/openvswitch
+    #[arg(long, global = true, value_name = "REMOTE", env = "OP_DBUS_OVSDB")]
+    pub ovsdb: Option<Remote>,
     /// Colours in the output
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorChoice,

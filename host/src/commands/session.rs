@@ -10,6 +10,7 @@ use super::options::Options;
 use super::report;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::Netlink;
+use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
 use crate::plugin::builtin::Builtin;
@@ -22,6 +23,7 @@ use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
 use crate::timing;
 use crate::transaction::lock::{Lock, LockError};
+use crate::transaction::ovsdb_undo::OvsdbUndo;
 use crate::transaction::plan::Part;
 use crate::transaction::recovery::recover;
 use crate::transaction::state_dir::{Namespace, StateDir};
@@ -37,6 +39,10 @@ pub struct Session<'a> {
     pub backends: Backends,
     /// The kernel itself, for events.
     pub kernel: Arc<Netlink>,
+    /// The OVSDB server itself, for undo and events.
+    pub ovsdb: Arc<Lazy>,
+    /// What brings rows of it back.
+    pub(super) ovsdb_undo: OvsdbUndo,
     pub(super) secrets: Arc<SecretStore>,
     /// The network namespace that it works in.
     pub namespace: Namespace,
@@ -61,6 +67,8 @@ impl<'a> Session<'a> {
             .or_else(|_| SecretStore::open(directories, None))?;
         let secrets = Arc::new(secrets);
         let kernel = Arc::new(Netlink::open(netns, secrets.clone()).map_err(to_error)?);
+        let remote = options.ovsdb.clone().unwrap_or_else(local_remote);
+        let ovsdb = Arc::new(Lazy::new(OvsdbOptions::new(remote)));
         Ok(Self {
             options,
             builtins,
@@ -68,10 +76,16 @@ impl<'a> Session<'a> {
             loaded: Mutex::default(),
             backends: Backends {
                 kernel: kernel.clone(),
+                ovsdb: ovsdb.clone(),
                 bus: Arc::new(Bus::connect(options.dbus_address.clone())),
                 secrets: secrets.clone(),
             },
+            ovsdb_undo: OvsdbUndo {
+                server: ovsdb.clone(),
+                kernel: kernel.clone(),
+            },
             kernel,
+            ovsdb,
             secrets,
             namespace,
         })

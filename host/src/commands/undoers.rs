@@ -13,14 +13,14 @@ use crate::plugin::loader::Plugin;
 use crate::transaction::book::Book;
 use crate::transaction::record::{Begin, PluginDigest};
 use crate::transaction::trail::Trail;
-use crate::transaction::undoers::{NoBackend, PluginUndo, Undoers};
+use crate::transaction::undoers::{PluginUndo, Undoers};
 
 impl Session<'_> {
     /// Who undoes what transactions of this session do.
     pub fn undoers(&self) -> Undoers<'_> {
         Undoers {
             kernel: &*self.kernel,
-            ovsdb: &NoBackend,
+            ovsdb: &self.ovsdb_undo,
             plugins: self,
         }
     }

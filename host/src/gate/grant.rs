@@ -1,8 +1,11 @@
 //! What the operator lets a plugin do: pure values, checked without input or output.
 
 mod dbus;
+mod ovsdb;
 
 use serde::{Deserialize, Serialize};
+
+pub use ovsdb::{OvsdbGrant, Verb};
 
 pub use dbus::{Bid, DbusGrant, DbusRule, Effect, covering};
 
@@ -17,6 +20,8 @@ pub struct Grant {
     pub netlink: Option<NetlinkGrant>,
     /// Services on a message bus.
     pub dbus: Option<DbusGrant>,
+    /// Open vSwitch's database.
+    pub ovsdb: Option<OvsdbGrant>,
     /// Names of secrets that the plugin may have put in place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Pattern>,

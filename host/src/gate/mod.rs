@@ -6,6 +6,7 @@ pub mod dbus;
 pub mod grant;
 mod netlink;
 pub mod network;
+pub mod ovsdb;
 pub mod pattern;
 mod recorder;
 
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::Kernel;
+use crate::backends::ovsdb::Server;
 use crate::contract::netlink::{
     Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
 };
@@ -49,6 +51,8 @@ pub struct Backends {
     pub bus: Arc<Bus>,
     /// Secrets by reference.
     pub secrets: Arc<SecretStore>,
+    /// The OVSDB server that the operator named, connected to when a plugin first calls it.
+    pub ovsdb: Arc<dyn Server>,
 }
 
 /// Stands between one call into a plugin and the backends.
@@ -67,6 +71,8 @@ pub struct Gate {
     pub calls_left: AtomicU64,
     /// How many more subscriptions it may hold.
     pub subscriptions_left: AtomicU64,
+    /// What the call has done in OVSDB so far.
+    pub progress_of_ovsdb: ovsdb::Progress,
 }
 
 fn failure(code: FailureCode, message: impl Into<String>) -> Failure {

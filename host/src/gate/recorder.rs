@@ -49,8 +49,22 @@ pub trait Recorder: Send + Sync {
         images: serde_json::Value,
     ) -> Result<(), Failure>;
 
+    /// A switch's daemon is about to make, take or let go of these links of the kernel, because of what a transaction says that is about to be
+    /// sent to an OVSDB server: they, and what hangs from them, are noted as they are.
+    async fn before_links_change(
+        &self,
+        plugin: &str,
+        kernel: &dyn Kernel,
+        links: &[String],
+    ) -> Result<(), Failure>;
+
     /// Calls that may change something are about to be sent to a message bus. Their undo is the plugin's own `rollback`.
     async fn before_dbus(&self, plugin: &str, calls: &[MethodCall]) -> Result<(), Failure>;
+
+    /// The identity of the transaction, while one is open: what is sent to a backend that takes comments carries it.
+    fn transaction(&self) -> Option<String> {
+        None
+    }
 
     /// The change would have been sent.
     fn rehearsed(&self, plugin: &str, change: Rehearsed);

@@ -4,24 +4,22 @@ use super::Ctx;
 use crate::contract::ovsdb::Host;
 use crate::contract::types::Failure;
 
+type Answer<T> = wasmtime::Result<Result<T, Failure>>;
+
 impl Host for Ctx {
-    async fn databases(&mut self) -> wasmtime::Result<Result<Vec<String>, Failure>> {
-        Ok(Err(self.gate.without("ovsdb")))
+    async fn databases(&mut self) -> Answer<Vec<String>> {
+        Ok(self.gate.databases().await)
     }
 
-    async fn schema(&mut self, _database: String) -> wasmtime::Result<Result<String, Failure>> {
-        Ok(Err(self.gate.without("ovsdb")))
+    async fn schema(&mut self, database: String) -> Answer<String> {
+        Ok(self.gate.schema(&database).await)
     }
 
-    async fn transact(
-        &mut self,
-        _database: String,
-        _operations: String,
-    ) -> wasmtime::Result<Result<String, Failure>> {
-        Ok(Err(self.gate.without("ovsdb")))
+    async fn transact(&mut self, database: String, operations: String) -> Answer<String> {
+        Ok(self.gate.transact(&database, &operations).await)
     }
 
-    async fn settle(&mut self, _database: String) -> wasmtime::Result<Result<(), Failure>> {
-        Ok(Err(self.gate.without("ovsdb")))
+    async fn settle(&mut self, database: String) -> Answer<()> {
+        Ok(self.gate.settle(&database).await)
     }
 }

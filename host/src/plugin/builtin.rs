@@ -7,7 +7,7 @@ use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
 use super::loader::{Plugin, digest};
-use crate::gate::grant::{Grant, NetlinkGrant};
+use crate::gate::grant::{Grant, NetlinkGrant, OvsdbGrant};
 
 /// A component that is part of the program.
 pub struct Builtin {
@@ -24,6 +24,7 @@ fn grant(name: &str) -> Grant {
     match name {
         "net" => Grant {
             netlink: Some(NetlinkGrant::everything()),
+            ovsdb: Some(OvsdbGrant::of_net()),
             secrets: vec![crate::gate::pattern::Pattern::new("*")],
             ..Grant::default()
         },

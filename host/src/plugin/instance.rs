@@ -63,6 +63,7 @@ impl Caller<'_> {
                 recorder: self.recorder.clone(),
                 calls_left: AtomicU64::new(limits.host_calls),
                 subscriptions_left: AtomicU64::new(limits.subscriptions),
+                progress_of_ovsdb: Default::default(),
             },
             meter: Meter::new(limits),
             log: LogBudget {

@@ -15,6 +15,7 @@ use super::settle::{self, News};
 use super::state_dir::StateDir;
 use super::undoers::Undoers;
 use crate::backends::netlink::Netlink;
+use crate::backends::ovsdb::Lazy;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::Mode;
 use crate::secrets::SecretStore;
@@ -25,6 +26,8 @@ pub struct Setting<'a> {
     pub state: &'a StateDir,
     /// The kernel, for events.
     pub kernel: &'a Netlink,
+    /// The OVSDB server, for events.
+    pub ovsdb: &'a Lazy,
     /// Who undoes it.
     pub undoers: Undoers<'a>,
     /// Where the texts of secrets are kept that an undo puts back.
@@ -72,7 +75,12 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     }
     let id = transaction.id.clone();
     let mut outcomes = Vec::new();
-    let working = work(&parts, &mut outcomes, setting.verify.zip(Some(news)));
+    let working = work(
+        &parts,
+        &mut outcomes,
+        setting.verify.zip(Some(news)),
+        setting.ovsdb,
+    );
     let closed = transaction.close(working).await;
     Ok(Report {
         transaction: id,
@@ -89,10 +97,11 @@ async fn work(
     parts: &[Part<'_>],
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
     verify: Option<(Duration, News)>,
+    ovsdb: &Lazy,
 ) -> Result<(), Cause> {
     carry_out(parts, outcomes).await?;
     if let Some((within, news)) = verify {
-        let found = settle::verify(parts, news, within)
+        let found = settle::verify(parts, news, ovsdb, within)
             .await
             .map_err(Cause::Plugin)?;
         if !found.is_empty() {

@@ -301,6 +301,27 @@ impl Recorder for Book {
         )
     }
 
+    async fn before_links_change(
+        &self,
+        plugin: &str,
+        kernel: &dyn Kernel,
+        links: &[String],
+    ) -> Result<(), Failure> {
+        let mut open = self.open.lock().await;
+        let open = open.as_mut().ok_or_else(closed)?;
+        if open.undoing || links.is_empty() {
+            return Ok(());
+        }
+        // No more of a link can go than goes with its end.
+        let ends: Vec<Request> = links.iter().cloned().map(Request::DeleteLink).collect();
+        let images = capture(kernel, &ends, &mut open.effects.kernel).await?;
+        open.effects.touches_kernel(plugin);
+        self.append(&[Record::Before {
+            plugin: Some(plugin.to_owned()),
+            images,
+        }])
+    }
+
     async fn before_dbus(&self, plugin: &str, calls: &[MethodCall]) -> Result<(), Failure> {
         let mut open = self.open.lock().await;
         let open = open.as_mut().ok_or_else(closed)?;
@@ -327,6 +348,12 @@ impl Recorder for Book {
                 detail: detail.collect(),
             },
         )
+    }
+
+    fn transaction(&self) -> Option<String> {
+        self.trail
+            .as_ref()
+            .map(|trail| trail.transaction().to_owned())
     }
 
     fn rehearsed(&self, plugin: &str, change: Rehearsed) {

@@ -35,9 +35,14 @@ pub fn can_have_ports(kind: &Kind) -> bool {
     )
 }
 
-/// Whether links of this kind can be made by a request. Hardware cannot, nor can a kind that the host does not know.
+/// Whether links of this kind can be made by a request. Hardware cannot, nor can a kind that the host does not know, nor a tap that goes
+/// with the process that holds it (a port of Open vSwitch's userspace datapath, a virtual machine's).
 pub fn can_be_created(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Ethernet | Kind::Loopback | Kind::Other(_))
+    match kind {
+        Kind::Ethernet | Kind::Loopback | Kind::Other(_) => false,
+        Kind::Tun(tun) => tun.persistent != Some(false),
+        _ => true,
+    }
 }
 
 /// From the names that links have now to those from before the transaction.

@@ -12,6 +12,7 @@
 //! - [`before_image`]: reads what a batch of requests may change, as [`footprint`] tells it; [`images`] holds it.
 //! - [`undo`]: brings back what the images hold; [`undo_plan`] and [`link_restore`] decide how, without I/O, [`same`] what counts as
 //!   different, [`undo_report`] says what is left.
+//! - [`ovsdb_undo`]: brings back rows of an OVSDB database.
 //! - [`link_names`]: where links are named, and what they were called before.
 //! - [`failpoint`]: places where a test may kill the process.
 
@@ -34,6 +35,7 @@ pub mod journalled;
 pub mod link_names;
 pub mod link_restore;
 pub mod lock;
+pub mod ovsdb_undo;
 pub mod plan;
 pub mod process;
 pub mod record;

@@ -20,6 +20,11 @@ impl Trail {
         Self { log, begin }
     }
 
+    /// The identity of the transaction.
+    pub fn transaction(&self) -> &str {
+        &self.begin.transaction
+    }
+
     /// Something that a plugin did, or asked for.
     ///
     /// # Errors

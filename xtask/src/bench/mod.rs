@@ -9,11 +9,13 @@ mod case;
 mod guest;
 mod journal;
 mod networkmanager;
+mod ovs;
 mod profiles;
 mod query;
 mod report;
 mod sampler;
 mod scenario;
+mod switch;
 
 use anyhow::{Result, ensure};
 
@@ -66,6 +68,11 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     cases.extend(guest::cases(&programs, &directory)?);
     cases.extend(networkmanager::cases(&programs, &directory)?);
     cases.extend(journal::cases(&programs, &directory)?);
+    if switch::Switch::is_installed() {
+        cases.extend(ovs::cases(&programs, &directory)?);
+    } else {
+        eprintln!("xtask: no Open vSwitch, its cases are left out (Debian: openvswitch-switch)");
+    }
     cases.retain(|case| filter.is_none_or(|filter| case.name.contains(filter)));
     ensure!(
         !cases.is_empty(),

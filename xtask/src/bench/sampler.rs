@@ -12,6 +12,7 @@ use super::Programs;
 use super::case::Measure;
 use super::profiles::NetworkManager;
 use super::scenario::Scenario;
+use super::switch::Switch;
 use crate::command::output;
 
 /// What a run cost.
@@ -59,11 +60,14 @@ impl Sample {
 pub struct Network {
     name: String,
     manager: Option<NetworkManager>,
+    switch: Option<Switch>,
 }
 
 impl Drop for Network {
     fn drop(&mut self) {
+        // Before the namespace: their daemons would keep it.
         self.manager = None;
+        self.switch = None;
         if let Err(error) = output(Command::new("ip").args(["netns", "delete", &self.name])) {
             eprintln!("xtask: {error:#}");
         }
@@ -97,6 +101,7 @@ impl Sampler {
         let mut network = Network {
             name,
             manager: None,
+            switch: None,
         };
         if let Scenario::Profiles(count) = scenario {
             network.manager = Some(NetworkManager::start(&network.name, *count)?);
@@ -105,6 +110,10 @@ impl Sampler {
         fs::write(&batch, scenario.batch())?;
         let mut ip = Command::new("ip");
         output(ip.args(["-netns", &network.name, "-batch"]).arg(&batch))?;
+        if let Scenario::OpenVswitch { .. } = scenario {
+            let switch = Switch::start(self.directory.join("ovs"), &network.name)?;
+            network.switch = Some(switch);
+        }
         if let Some(arguments) = scenario.routes() {
             let command = [vec![self.raw.clone()], arguments].concat();
             self.run(&network, &command, Stdio::null())?;
@@ -114,7 +123,7 @@ impl Sampler {
 
     /// Runs programs one after the other; wall time and CPU add up, of the peaks the highest counts.
     /// The word `@` in an argument stands for the namespace's name, and `%` for a state directory
-    /// that is empty at first.
+    /// that is empty at first; `%ovs` for the remote of the network's Open vSwitch.
     ///
     /// With a `phase`, not the wall time counts but what the program says of that phase: a line on stderr like
     /// `{"phase":"net diff","ms":1.5}`.
@@ -159,8 +168,13 @@ impl Sampler {
         Ok(self.run(network, command, Stdio::null())?.1)
     }
 
-    /// How many links, addresses and routes there are, in words.
+    /// How many links, addresses and routes there are, in words; with an Open vSwitch, which makes links when it likes, how many ports.
     pub fn census(&self, network: &Network) -> Result<String> {
+        if let Some(switch) = &network.switch {
+            let list = ["--db", &switch.remote(), "--no-wait", "list-ports", "br0"];
+            let ports = output(Command::new("ovs-vsctl").args(list))?;
+            return Ok(format!("{} ports", ports.lines().count()));
+        }
         let words = self.output(network, &[vec![self.raw.clone(), "dump".into()]])?;
         Ok(words.trim().to_owned())
     }
@@ -185,6 +199,11 @@ impl Sampler {
             .iter()
             .map(|word| match word.as_str() {
                 "@" => network.name.clone(),
+                "%ovs" => network
+                    .switch
+                    .as_ref()
+                    .map(Switch::remote)
+                    .unwrap_or_default(),
                 "%" => self.directory.join("state").display().to_string(),
                 _ => word.clone(),
             })

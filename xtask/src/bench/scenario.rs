@@ -19,6 +19,11 @@ pub enum Scenario {
         /// Whose routes, by rtnetlink's number.
         protocol: u8,
     },
+    /// `ports` ends of veth pairs (`p0` and up) and an Open vSwitch of its own, without bridges.
+    OpenVswitch {
+        /// How many.
+        ports: u32,
+    },
 }
 
 /// Routes of the operator (`RTPROT_STATIC`).
@@ -30,6 +35,11 @@ impl Scenario {
     /// The commands of `ip -batch` that make links and addresses.
     pub fn batch(self) -> String {
         let mut text = String::new();
+        if let Self::OpenVswitch { ports } = self {
+            for number in 0..ports {
+                _ = writeln!(text, "link add p{number} up type veth peer name q{number}");
+            }
+        }
         let Self::Host {
             interfaces, routes, ..
         } = self

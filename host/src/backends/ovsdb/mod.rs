@@ -10,6 +10,9 @@
 //! - [`client`]: calls, and the next connection when one has ended.
 //! - [`schema`] (section 3.2), [`transact`] (sections 4.1.3 and 5.2), [`monitor`] with [`update`] (sections 4.1.5
 //!   to 4.1.7, and ovsdb-server(7)), [`settle`] (ovs-vswitchd.conf.db(5)).
+//! - [`server`]: a server that is connected to at its first use.
+//! - [`operation`], [`datum`], [`evaluate`]: operations and values as the server understands them; [`effect`]: which rows a transaction
+//!   will change, worked out before it is sent; [`image`]: what was there of them.
 //! - [`error`]: why a call failed, in the server's own words.
 //!
 //! ```ignore
@@ -26,13 +29,19 @@
 
 pub mod client;
 mod connection;
+pub mod datum;
+pub mod effect;
 pub mod error;
+pub mod evaluate;
 pub mod frame;
+pub mod image;
 pub mod json;
 pub mod message;
 pub mod monitor;
+pub mod operation;
 pub mod remote;
 pub mod schema;
+pub mod server;
 pub mod settle;
 mod task;
 pub mod tls;
@@ -45,6 +54,7 @@ pub use error::OvsdbError;
 pub use monitor::{Event, Monitor, MonitorRequest, TableRequest};
 pub use remote::Remote;
 pub use schema::Schema;
+pub use server::{Lazy, Server, local_remote};
 pub use tls::TlsFiles;
 pub use transact::Results;
 pub use update::{Row, RowUpdate};

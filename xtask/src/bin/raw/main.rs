@@ -7,9 +7,11 @@
 //! - `raw ports N` makes a bridge with N ports, `raw routes N [PROTOCOL]` makes N routes through
 //!   192.0.2.2:
 //!   the least that any apply costs. Requests are pipelined, answers are checked.
+//! - `raw ovs REMOTE N [wait]` makes a bridge with N ports in Open vSwitch's database, in one transaction.
 
 mod measure;
 mod netlink;
+mod ovsdb;
 mod requests;
 
 use std::io::{Error, ErrorKind, Result};
@@ -43,6 +45,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["routes", count, protocol] => {
             requests::routes(&mut Socket::open()?, parse(count)?, parse(protocol)?)
         }
+        ["ovs", remote, count] => ovsdb::bridge(remote, parse(count)?, false),
+        ["ovs", remote, count, "wait"] => ovsdb::bridge(remote, parse(count)?, true),
         _ => Err(Error::new(
             ErrorKind::InvalidInput,
             "see the head of its source for its use",

@@ -14,6 +14,7 @@ use zbus::{Connection, Message, MessageStream};
 use crate::backends::dbus::tests::fixture::PrivateBus;
 use crate::backends::dbus::{Bus, BusAddress};
 use crate::backends::netlink::Kernel;
+use crate::backends::ovsdb::{Lazy, Options, Remote};
 use crate::contract::dbus::MethodCall;
 use crate::contract::netlink::Request;
 use crate::contract::types::{Failure, FailureCode};
@@ -171,6 +172,15 @@ impl Recorder for Book {
         unreachable!("nothing here concerns OVSDB")
     }
 
+    async fn before_links_change(
+        &self,
+        _: &str,
+        _: &dyn Kernel,
+        _: &[String],
+    ) -> Result<(), Failure> {
+        unreachable!("nothing here concerns OVSDB")
+    }
+
     async fn before_dbus(&self, _: &str, calls: &[MethodCall]) -> Result<(), Failure> {
         if self.closed {
             return Err(Failure {
@@ -215,11 +225,13 @@ pub fn gate_with(address: String, grant: Grant, mode: Mode, book: &Book) -> Gate
         mode,
         backends: Backends {
             kernel: Arc::new(Simulated::default()),
+            ovsdb: Arc::new(Lazy::new(Options::new(Remote::Unix("/nowhere".into())))),
             bus: Arc::new(Bus::connect(BusAddress::Explicit(address))),
             secrets: Arc::new(SecretStore::open(Vec::new(), None).unwrap()),
         },
         recorder: Arc::new(book.clone()),
         calls_left: 1000.into(),
         subscriptions_left: 16.into(),
+        progress_of_ovsdb: Default::default(),
     }
 }
