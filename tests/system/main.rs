@@ -6,9 +6,14 @@
 
 mod apply;
 mod carrier;
+mod configuration;
+mod confirm;
+mod doctor;
 mod kinds;
 mod namespace;
 mod network_manager;
 mod network_plugin;
+mod plans;
+mod probes;
 mod rollback;
 mod validation;
