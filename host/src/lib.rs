@@ -3,6 +3,7 @@
 //! # Layout
 //! Dependencies point one way, from the top of this list to its end.
 //! - [`commands`]: one file per verb of the command line.
+//! - [`config`]: what the operator set for all commands.
 //! - [`state_file`]: what the operator wrote, with the place of every value.
 //! - [`output`]: what the operator sees: trees, progress, the shapes of `--json`.
 //! - [`transaction`]: from validation to commit or rollback; the journal.
@@ -11,15 +12,17 @@
 //! - [`interfaces`]: the WIT interfaces, thin shims over the gate.
 //! - [`gate`]: grants, and the single place where they are checked.
 //! - [`backends`]: netlink, OVSDB, D-Bus; native and unaware of plugins.
-//! - [`secrets`], [`contract`], [`timing`]: what all of them speak in.
+//! - [`secrets`], [`measure`], [`contract`], [`timing`]: what all of them speak in.
 
 pub mod audit;
 pub mod backends;
 pub mod commands;
+pub mod config;
 #[allow(missing_docs, clippy::all)]
 pub mod contract;
 pub mod gate;
 pub mod interfaces;
+pub mod measure;
 pub mod network_manager;
 pub mod output;
 pub mod plugin;

@@ -71,6 +71,11 @@ impl SecretStore {
         })
     }
 
+    /// Whether fingerprints mean the same to a later process.
+    pub fn is_lasting(&self) -> bool {
+        self.escrow.is_some()
+    }
+
     /// The text behind a reference: by name if it has one, else by a fingerprint that this store handed out.
     ///
     /// # Errors

@@ -6,13 +6,18 @@
 
 mod apply;
 mod carrier;
+mod configuration;
+mod confirm;
 mod death;
+mod doctor;
 mod fidelity;
 mod full_disk;
 mod kinds;
 mod namespace;
 mod network_manager;
 mod network_plugin;
+mod plans;
+mod probes;
 mod profiles;
 mod rollback;
 mod stopped;

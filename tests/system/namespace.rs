@@ -1,13 +1,19 @@
 //! A network namespace for one test, and the programs that run in it.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::net::{Ipv6Addr, TcpListener};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
 use crate::carrier;
+/// The configuration file of a test, in its directory; empty unless the test writes it.
+pub const CONFIGURATION: &str = "op-dbus.toml";
 
 /// A network namespace with a directory for files and for op-dbus's state; both go with it.
 pub struct Namespace {
@@ -27,6 +33,8 @@ impl Namespace {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // From here on `drop` tidies up.
         let namespace = Self { name, directory };
+        // The machine's own configuration is none of a test's business.
+        namespace.file(CONFIGURATION, "");
         Run::of(Command::new("ip").args(["netns", "add", &namespace.name])).success();
         namespace
     }
@@ -126,6 +134,23 @@ impl Namespace {
         lines
     }
 
+    /// A server on a port of all addresses of the namespace, for as long as it is kept: the kernel accepts connections for it.
+    ///
+    /// # Panics
+    /// The port cannot be had.
+    pub fn listen(&self, port: u16) -> TcpListener {
+        let place = File::open(Path::new("/run/netns").join(&self.name)).expect("the namespace");
+        // The thread that has entered it ends; the socket stays there.
+        let listening = std::thread::spawn(move || {
+            move_into_link_name_space(place.as_fd(), Some(LinkNameSpaceType::Network))?;
+            TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+        });
+        listening
+            .join()
+            .expect("no panic")
+            .expect("the port is free")
+    }
+
     /// Writes a file into the test's directory.
     pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.directory().join(name);
@@ -140,12 +165,20 @@ impl Namespace {
 
     /// The same as a command, for a test that needs more of it.
     pub fn op_dbus_command(&self) -> Command {
+        self.op_dbus_on(&self.name)
+    }
+
+    /// The same on another namespace, with the state directory of this one.
+    pub fn op_dbus_on(&self, namespace: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_op-dbus"));
-        command.arg("--netns").arg(&self.name);
+        command.arg("--netns").arg(namespace);
         command
             .arg("--state-dir")
             .arg(self.directory().join("state"));
         command.arg("--cache-dir").arg(cache());
+        command
+            .arg("--config")
+            .arg(self.directory().join(CONFIGURATION));
         command
     }
 }
@@ -192,7 +225,7 @@ pub fn assert_same(now: &[String], before: &[String]) {
 }
 
 /// Compiled plugins, shared by all tests: compiling one takes longer than most tests.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     match std::env::var_os("OP_DBUS_TEST_CACHE") {
         Some(path) => path.into(),
         None => Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),

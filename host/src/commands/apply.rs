@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::diff::by_plugin;
 use super::options::Options;
 use super::session::Session;
-use super::{INCOMPLETE, ROLLED_BACK, print, report};
+use super::talk::say;
+use super::{INCOMPLETE, ROLLED_BACK, countdown, keeper, planned, print, report};
 use crate::gate::{Mode, Rehearsed};
 use crate::output::escape::escape;
-use crate::output::{json, tree};
+use crate::output::{json, request, tree};
 use crate::plugin::builtin::Builtin;
 use crate::state_file;
 use crate::timing;
@@ -21,16 +22,27 @@ use crate::transaction::apply::{self as transaction, Setting};
 use crate::transaction::book::Book;
 use crate::transaction::ending::{Ending, Report};
 use crate::transaction::plan::Part;
+use crate::transaction::plan_file::PlanFile;
 use crate::transaction::settle::SETTLING;
 
 /// Make it so, or leave everything as it was.
 #[derive(Args)]
 pub struct Apply {
     /// State file, JSON or YAML; `-` reads standard input
-    file: PathBuf,
+    #[arg(required_unless_present = "plan", conflicts_with = "plan")]
+    file: Option<PathBuf>,
+    /// Carry out what `diff --out` planned, or nothing if the state has moved since
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<PathBuf>,
     /// Show the very requests that would be sent, and send none
     #[arg(long)]
     dry_run: bool,
+    /// Undo it, unless somebody says within so many seconds that it works: here, or with `op-dbus confirm`
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    confirm: Option<u64>,
+    /// Do not wait for the word here
+    #[arg(long, requires = "confirm")]
+    no_wait: bool,
     /// Do not read the system back
     #[arg(long)]
     no_verify: bool,
@@ -45,19 +57,34 @@ impl Apply {
         options: &Options,
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
+        if std::env::var_os(keeper::VARIABLE).is_some() {
+            return keeper::keep(options, builtins).await;
+        }
         let started = Instant::now();
-        let file = state_file::load(&self.file)?;
+        let file = self.file.as_deref().map(state_file::load).transpose()?;
         let session = Session::open(options, builtins).await?;
+        let (plan, file) = match (file, &self.plan) {
+            (Some(file), _) => (None, file),
+            (None, Some(path)) => {
+                let (plan, file) = planned::read(&session, path)?;
+                (Some(plan), file)
+            }
+            (None, None) => unreachable!("clap asks for one of them"),
+        };
         if self.dry_run {
             session.recover().await?;
-            return self.rehearse(&session, &file).await;
+            return self.rehearse(&session, &file, plan.as_ref()).await;
         }
-        let (state, _lock) = session.lock().await?;
+        let (state, lock) = session.lock().await?;
+        let probes = session.probes(&file)?;
         let plugins = session.plugins_of(&file)?;
         let planning = Instant::now();
         let book = Arc::new(Book::reading());
         let parts = session.plan(&file, &plugins, book.clone()).await?;
         timing::took("plan", planning);
+        if let Some(plan) = &plan {
+            planned::check(plan, &parts)?;
+        }
         if parts.iter().all(|part| part.actions.is_empty()) {
             if self.json {
                 print(&json::text(&in_sync()))?;
@@ -71,6 +98,13 @@ impl Apply {
         if !self.json {
             print(&tree::plan(&by_plugin(&parts), options.style()))?;
         }
+        let (passed, failed) = probes.before().await;
+        for failed in &failed {
+            let failed = escape(&failed.to_string()).into_owned();
+            say(&format!(
+                "probe {failed}; it fails before the change, so it does not count after it\n"
+            ));
+        }
         let setting = Setting {
             state: &state,
             kernel: &session.kernel,
@@ -79,10 +113,18 @@ impl Apply {
             ovsdb: &session.ovsdb,
             command: &super::command_line(),
             verify: (!self.no_verify).then_some(SETTLING),
+            probes: Some((probes, passed)),
+            confirm: self.confirm.map(Duration::from_secs),
         };
         let applying = Instant::now();
         let agent = session.secret_agent(&parts).await;
-        let report = transaction::apply(parts, &setting).await?;
+        let report = match setting.confirm {
+            None => transaction::apply(parts, &setting).await?,
+            Some(_) => {
+                let style = options.talk_style();
+                countdown::apply(&session, &lock, parts, &setting, !self.no_wait, style).await?
+            }
+        };
         if let Some(agent) = agent {
             agent.end().await;
         }
@@ -96,10 +138,14 @@ impl Apply {
         &self,
         session: &Session<'_>,
         file: &state_file::StateFile,
+        plan: Option<&PlanFile>,
     ) -> anyhow::Result<ExitCode> {
         let plugins = session.plugins_of(file)?;
         let book = Arc::new(Book::reading());
         let parts: Vec<Part<'_>> = session.plan(file, &plugins, book.clone()).await?;
+        if let Some(plan) = plan {
+            planned::check(plan, &parts)?;
+        }
         for part in parts.iter().filter(|part| !part.actions.is_empty()) {
             part.caller.apply(Mode::Rehearse, &part.actions).await?;
         }
@@ -110,18 +156,17 @@ impl Apply {
             print("in sync, nothing would be sent\n")?;
         } else {
             for (plugin, change) in &requests {
-                let (backend, request) = match change {
-                    Rehearsed::Netlink(request) => ("netlink", serde_json::to_string(request)?),
+                let (backend, lines) = match change {
+                    Rehearsed::Netlink(request) => ("netlink", vec![request::netlink(request)]),
                     Rehearsed::Ovsdb {
                         database,
                         operations,
-                    } => ("ovsdb", format!("{database} {operations}")),
-                    Rehearsed::Dbus { call } => {
-                        let call = json::Call::of(call)?;
-                        ("dbus", serde_json::to_string(&call)?)
-                    }
+                    } => ("ovsdb", request::ovsdb(database, operations)),
+                    Rehearsed::Dbus { call } => ("dbus", vec![request::dbus(call)]),
                 };
-                print(&format!("{plugin}: {backend} {}\n", escape(&request)))?;
+                for line in lines {
+                    print(&format!("{plugin}: {backend}: {line}\n"))?;
+                }
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -147,6 +192,7 @@ pub(super) fn finish(
 ) -> anyhow::Result<ExitCode> {
     let (result, code) = match report.ending {
         Ending::Applied => (json::ApplyResult::Applied, ExitCode::SUCCESS),
+        Ending::Awaiting(_) => (json::ApplyResult::AwaitsConfirmation, ExitCode::SUCCESS),
         Ending::RolledBack(_) => (json::ApplyResult::RolledBack, ExitCode::from(ROLLED_BACK)),
         Ending::Incomplete(..) => (
             json::ApplyResult::RollbackIncomplete,
@@ -177,13 +223,18 @@ pub(super) fn finish(
         print(&format!(
             "{done}; `op-dbus rollback` goes back (checkpoint {id})\n"
         ))?;
+    } else if let Ending::Awaiting(deadline) = &report.ending {
+        print(&format!(
+            "{done}; awaits confirmation until {}: `op-dbus confirm` keeps it, `op-dbus rollback` undoes it now\n",
+            deadline.shown
+        ))?;
     } else if let Ending::Applied = report.ending {
         print(&format!("{done}\n"))?;
     } else {
         for (plugin, outcomes) in &report.outcomes {
-            eprint!("{}", tree::outcomes(plugin, outcomes, options.talk_style()));
+            say(&tree::outcomes(plugin, outcomes, options.talk_style()));
         }
     }
-    eprint!("{}", report::ending(report, options.talk_style()));
+    say(&report::ending(report, options.talk_style()));
     Ok(code)
 }

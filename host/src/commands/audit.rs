@@ -8,6 +8,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::options::Options;
 use super::print;
+use super::talk::say;
 use crate::audit::{Filter, Kind, Record, show, verify};
 use crate::output::escape::escape;
 
@@ -76,7 +77,7 @@ fn time(text: &str) -> Result<SystemTime, String> {
 
 impl Audit {
     pub(super) fn run(&self, options: &Options) -> anyhow::Result<ExitCode> {
-        let directory = options.state_dir.join("audit");
+        let directory = options.state_dir().join("audit");
         match self {
             Self::Show {
                 since,
@@ -104,9 +105,9 @@ impl Audit {
                     print(&(line + "\n")).map_err(io::Error::other)
                 })?;
                 if unreadable > 0 {
-                    eprintln!(
-                        "{unreadable} lines are no records; `op-dbus audit verify` says where"
-                    );
+                    say(&format!(
+                        "{unreadable} lines are no records; `op-dbus audit verify` says where\n"
+                    ));
                 }
             }
             Self::Verify => {

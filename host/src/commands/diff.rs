@@ -9,6 +9,7 @@ use clap::Args;
 use super::options::Options;
 use super::session::Session;
 use super::{DIFFERENCES, print};
+use crate::output::escape::escape;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::state_file;
@@ -20,6 +21,9 @@ use crate::transaction::plan::Part;
 pub struct Diff {
     /// State file, JSON or YAML; `-` reads standard input
     file: PathBuf,
+    /// Keep the plan in a file, for `apply --plan`
+    #[arg(long, value_name = "PLAN")]
+    out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -38,11 +42,21 @@ impl Diff {
         let parts = session
             .plan(&file, &plugins, Arc::new(Book::reading()))
             .await?;
+        if let Some(out) = &self.out {
+            super::planned::write(&session, &file, &parts, out)?;
+        }
         let in_sync = parts.iter().all(|part| part.actions.is_empty());
         if self.json {
             print(&json::text(&as_json(&parts)?))?;
         } else {
             print(&tree::plan(&by_plugin(&parts), options.style()))?;
+            if let Some(out) = &self.out {
+                let path = out.display().to_string();
+                print(&format!(
+                    "the plan is in {0}; `op-dbus apply --plan {0}` carries out just that\n",
+                    escape(&path)
+                ))?;
+            }
         }
         Ok(if in_sync {
             ExitCode::SUCCESS

@@ -6,10 +6,16 @@
 mod apply;
 mod audit;
 mod checkpoint;
+mod confirm;
+mod countdown;
 mod diff;
+mod doctor;
+mod keeper;
 mod network_plugin;
 mod options;
+mod planned;
 mod plugin;
+mod probes;
 mod query;
 mod report;
 mod rollback;
@@ -25,8 +31,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::Config;
 use crate::plugin::builtin::Builtin;
 use options::Options;
+use talk::say;
 
 /// Change this host's network as one transaction, through sandboxed plugins.
 #[derive(Parser)]
@@ -53,6 +61,8 @@ enum Verb {
     Apply(apply::Apply),
     /// Compare what is with what is wanted: exit 0 when in sync, 2 with differences
     Verify(verify::Verify),
+    /// Keep the change that awaits confirmation: exit 3 when it was rolled back already
+    Confirm(confirm::Confirm),
     /// Go back to a checkpoint, without an ID to the newest one
     Rollback(rollback::Rollback),
     /// Keep the present state to go back to
@@ -61,6 +71,8 @@ enum Verb {
     /// Read the audit log, or prove that nobody has touched it
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Check configuration, state directory, kernel and backends: exit 1 when something fails
+    Doctor(doctor::Doctor),
     /// Print the JSON Schema of a plugin's section, or of a whole state file
     Schema(schema::Schema),
     /// Look at plugins
@@ -79,7 +91,7 @@ const USAGE: u8 = 64;
 
 /// Runs the program: parses, dispatches, prints an error once.
 pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors, and go to standard output.
@@ -93,8 +105,24 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             };
         }
     };
+    talk::start(
+        cli.options.verbose,
+        cli.options.timings,
+        cli.options.talk_style(),
+    );
+    let names: Vec<_> = builtins.iter().map(|builtin| builtin.name).collect();
+    let mut wrong = None;
+    match Config::load(cli.options.config.as_deref(), &names) {
+        Ok(configuration) => cli.options.configuration = configuration,
+        Err(error) => {
+            say(&error.render(cli.options.talk_style()));
+            if !matches!(cli.verb, Verb::Doctor(_)) {
+                return ExitCode::FAILURE;
+            }
+            wrong = Some(error);
+        }
+    }
     let options = &cli.options;
-    talk::start(options.verbose, options.timings, options.talk_style());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -105,15 +133,17 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             Verb::Diff(verb) => verb.run(options, builtins).await,
             Verb::Apply(verb) => verb.run(options, builtins).await,
             Verb::Verify(verb) => verb.run(options, builtins).await,
+            Verb::Confirm(verb) => verb.run(options, builtins).await,
             Verb::Rollback(verb) => verb.run(options, builtins).await,
             Verb::Checkpoint(verb) => verb.run(options, builtins).await,
             Verb::Audit(verb) => verb.run(options),
+            Verb::Doctor(verb) => verb.run(options, builtins, wrong).await,
             Verb::Schema(verb) => verb.run(options, builtins).await,
             Verb::Plugin(verb) => verb.run(options, builtins).await,
         }
     });
     result.unwrap_or_else(|error| {
-        eprint!("{}", report::error(&error, options.talk_style()));
+        say(&report::error(&error, options.talk_style()));
         ExitCode::FAILURE
     })
 }

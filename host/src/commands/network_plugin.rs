@@ -3,24 +3,13 @@
 use anyhow::bail;
 
 use super::session::Session;
+use crate::config::NetworkPlugin;
 use crate::gate::{Backends, Mode, Rehearsed, changed_links};
 use crate::network_manager::{self, Managed};
 use crate::plugin::failure::to_error;
 use crate::secret_agent::Registered;
 use crate::transaction::book::Book;
 use crate::transaction::plan::Part;
-
-/// Through which plugin the host's network is changed where a state file leaves that open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum NetworkPlugin {
-    /// NetworkManager if it owns its name on the bus, netlink otherwise
-    #[default]
-    Auto,
-    /// The plugin `networkmanager`
-    Nm,
-    /// The plugin `net`
-    Netlink,
-}
 
 /// The plugin that speaks with NetworkManager.
 const NETWORK_MANAGER: &str = "networkmanager";

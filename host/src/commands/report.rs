@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
+use crate::config::error::ConfigError;
 use crate::output::color::Paint;
 use crate::output::escape::escape;
 use crate::output::{Style, tree};
 use crate::state_file::StateFileError;
 use crate::transaction::ending::{Cause, Ending, Report};
+use crate::transaction::pending::Ended;
+use crate::transaction::plan_file::PlanError;
 use crate::transaction::record::Difference;
 use crate::transaction::recovery::Recovered;
 
@@ -19,6 +22,19 @@ pub fn error(error: &anyhow::Error, style: Style) -> String {
     }
     if let Some(state_file) = error.downcast_ref::<StateFileError>() {
         return state_file.render(style);
+    }
+    if let Some(config) = error.downcast_ref::<ConfigError>() {
+        return config.render(style);
+    }
+    if let Some(PlanError::Moved(found)) = error.downcast_ref() {
+        let mut text = format!(
+            "{} {error}; make it anew with `op-dbus diff --out`. What was then, and is now:\n",
+            style.paint(Paint::Alarm, "error:")
+        );
+        for (plugin, objects) in found {
+            text.push_str(&tree::moved(plugin, objects, style));
+        }
+        return text;
     }
     let text = format!("{error:#}");
     format!("{} {}\n", style.paint(Paint::Alarm, "error:"), lines(&text))
@@ -34,7 +50,7 @@ fn lines(text: &str) -> String {
 pub fn ending(report: &Report, style: Style) -> String {
     let mut text = String::new();
     match &report.ending {
-        Ending::Applied => {}
+        Ending::Applied | Ending::Awaiting(_) => {}
         Ending::RolledBack(cause) => {
             why(&mut text, cause, style);
             let _ = writeln!(
@@ -50,6 +66,29 @@ pub fn ending(report: &Report, style: Style) -> String {
     }
     notes(&mut text, &report.notes, style);
     text
+}
+
+/// How a change that awaited confirmation was undone.
+pub fn undone(ended: &Ended, style: Style) -> String {
+    let report = Report {
+        transaction: String::new(),
+        checkpoint: None,
+        outcomes: Vec::new(),
+        verified: true,
+        ending: ended_as(ended),
+        notes: ended.notes.clone(),
+    };
+    ending(&report, style)
+}
+
+/// A decision of the keeper as the end of a transaction.
+pub fn ended_as(ended: &Ended) -> Ending {
+    let cause = Cause::Unconfirmed(ended.why.clone());
+    match (ended.kept, ended.incomplete.is_empty()) {
+        (true, _) => Ending::Applied,
+        (false, true) => Ending::RolledBack(cause),
+        (false, false) => Ending::Incomplete(cause, ended.incomplete.clone()),
+    }
 }
 
 fn why(text: &mut String, cause: &Cause, style: Style) {

@@ -4,16 +4,22 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::confirm::{code, decide};
 use super::options::Options;
 use super::session::Session;
+use super::talk::say;
+use super::{print, report};
+use crate::output::json;
 use crate::plugin::builtin::Builtin;
 use crate::transaction::checkpoints::{Checkpoints, Origin};
+use crate::transaction::pending::{Ask, Ended};
 use crate::transaction::rollback::{Back, rollback};
+use crate::transaction::state_dir::StateDir;
 
 /// Go back to a checkpoint.
 #[derive(Args)]
 pub struct Rollback {
-    /// The checkpoint; without it the newest one, which is used up
+    /// The checkpoint; without it the newest one, which is used up. While a change awaits confirmation, that is undone
     id: Option<u64>,
     /// Print JSON
     #[arg(long)]
@@ -27,6 +33,12 @@ impl Rollback {
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
         let session = Session::open(options, builtins).await?;
+        if self.id.is_none()
+            && let Some(state) = StateDir::existing(options.state_dir(), session.namespace.clone())
+            && let Some(ended) = decide(&state, &Ask::Rollback).await?
+        {
+            return self.undone_now(&ended, options);
+        }
         let (state, _lock) = session.lock().await?;
         let checkpoints = Checkpoints::new(state.checkpoints());
         let way = checkpoints.way_back(self.id)?;
@@ -49,5 +61,28 @@ impl Rollback {
             }
         }
         super::apply::finish(&report, self.json, options)
+    }
+
+    /// What awaited confirmation was undone, as was asked for.
+    fn undone_now(&self, ended: &Ended, options: &Options) -> anyhow::Result<ExitCode> {
+        let done = !ended.kept && ended.incomplete.is_empty();
+        if self.json {
+            let mut shape = json::Apply::decided(ended);
+            if done {
+                shape.result = json::ApplyResult::Applied;
+                shape.failures.clear();
+            }
+            print(&json::text(&shape))?;
+        }
+        if done {
+            if !self.json {
+                print(
+                    "undone: the network is as it was before the change that awaited confirmation\n",
+                )?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        say(&report::undone(ended, options.talk_style()));
+        Ok(code(ended))
     }
 }

@@ -50,6 +50,7 @@ impl Schema {
             "properties": {
                 "version": {"const": 1, "description": "Version of this form."},
                 "plugins": {"type": "object", "additionalProperties": false, "properties": sections},
+                "probes": super::probes::schema(),
             },
         });
         print(&format!("{whole:#}\n"))?;

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use super::network_plugin::NetworkPlugin;
 use super::options::Options;
 use super::report;
+use super::talk::say;
 use crate::backends::dbus::Bus;
-use crate::backends::netlink::Netlink;
+use crate::backends::netlink::{Netlink, Place};
 use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
+use crate::config::NetworkPlugin;
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
 use crate::plugin::builtin::Builtin;
@@ -25,7 +26,8 @@ use crate::timing;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
 use crate::transaction::plan::Part;
-use crate::transaction::recovery::recover;
+use crate::transaction::probes::Probes;
+use crate::transaction::recovery::{Recovered, keep, recover};
 use crate::transaction::state_dir::{Namespace, StateDir};
 
 /// What a verb works with.
@@ -55,13 +57,13 @@ impl<'a> Session<'a> {
     /// When the namespace cannot be entered or a backend not be reached.
     pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
         let netns = options.netns.as_deref();
-        let place = crate::backends::netlink::Place::open(netns).map_err(to_error)?;
+        let place = Place::open(netns).map_err(to_error)?;
         let namespace = place
             .within("look around", Namespace::current)
             .map_err(to_error)?;
-        let mut directories = vec![options.secrets_dir.clone()];
+        let mut directories = vec![options.secrets_dir().to_owned()];
         directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
-        let escrow = options.state_dir.join("secrets");
+        let escrow = options.state_dir().join("secrets");
         // Who may not write there can still look: fingerprints then hold for this process alone.
         let secrets = SecretStore::open(directories.clone(), Some(escrow))
             .or_else(|_| SecretStore::open(directories, None))?;
@@ -72,7 +74,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             options,
             builtins,
-            cache: Cache::new(Some(options.cache_dir.clone())),
+            cache: Cache::new(Some(options.cache_dir().to_owned())),
             loaded: Mutex::default(),
             backends: Backends {
                 kernel: kernel.clone(),
@@ -97,9 +99,14 @@ impl<'a> Session<'a> {
     /// When it cannot be made or is not private.
     pub fn state_dir(&self) -> anyhow::Result<StateDir> {
         Ok(StateDir::open(
-            &self.options.state_dir,
+            self.options.state_dir(),
             self.namespace.clone(),
         )?)
+    }
+
+    /// Where references to secrets lead.
+    pub fn secrets(&self) -> &SecretStore {
+        &self.secrets
     }
 
     /// Names of all plugins that can be loaded.
@@ -109,7 +116,7 @@ impl<'a> Session<'a> {
 
     /// Who changes the host's network where a state file leaves that open.
     pub fn network_plugin(&self) -> NetworkPlugin {
-        self.options.network_plugin
+        self.options.network_plugin()
     }
 
     /// Loads one plugin.
@@ -128,7 +135,12 @@ impl<'a> Session<'a> {
                 ),
             }
         };
-        let plugin = builtin.load(&self.cache)?;
+        let configuration = &self.options.configuration;
+        let plugin = builtin.load(
+            &self.cache,
+            configuration.grant(name),
+            configuration.limits(name),
+        )?;
         timing::took("load", started);
         Ok(plugin)
     }
@@ -212,6 +224,7 @@ impl<'a> Session<'a> {
             parts.push(Part {
                 caller,
                 desired,
+                current: String::new(),
                 actions: Vec::new(),
             });
         }
@@ -240,15 +253,57 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When a live process has the lock, or something is left that cannot be undone.
     pub async fn lock(&self) -> anyhow::Result<(StateDir, Lock)> {
+        let (state, lock, _) = self.lock_and_recover().await?;
+        Ok((state, lock))
+    }
+
+    /// As [`Session::lock`], and says what had been left.
+    ///
+    /// # Errors
+    /// As [`Session::lock`].
+    pub async fn lock_and_recover(&self) -> anyhow::Result<(StateDir, Lock, Option<Recovered>)> {
         let state = self.state_dir()?;
         let lock = Lock::acquire(&state, &super::command_line())?;
-        if let Some(recovered) = recover(&state, &self.undoers()).await? {
-            eprint!(
-                "{}",
-                report::recovered(&recovered, self.options.talk_style())
-            );
+        crate::config::noted::note(&self.options.configuration, &state)
+            .context("the load of the configuration cannot be noted in the audit log")?;
+        let recovered = self
+            .undo(&state, "its process had died before its end")
+            .await?;
+        if let Some(recovered) = &recovered {
+            say(&report::recovered(recovered, self.options.talk_style()));
         }
-        Ok((state, lock))
+        Ok((state, lock, recovered))
+    }
+
+    /// Undoes what is open, if anything is. The caller holds the lock.
+    ///
+    /// # Errors
+    /// When the journal or the kernel cannot be read.
+    pub async fn undo(&self, state: &StateDir, why: &str) -> anyhow::Result<Option<Recovered>> {
+        Ok(recover(state, &self.undoers(), why).await?)
+    }
+
+    /// Commits what awaits confirmation. The caller holds the lock.
+    ///
+    /// # Errors
+    /// When that cannot be written down: then it does not hold.
+    pub async fn keep(&self, state: &StateDir, why: &str) -> anyhow::Result<Vec<String>> {
+        keep(state, &self.undoers(), why).await
+    }
+
+    /// Probes of the configuration and of a state file, for this namespace.
+    ///
+    /// # Errors
+    /// What is wrong in the state file, at its place; when the namespace cannot be entered.
+    pub fn probes(&self, file: &StateFile) -> anyhow::Result<Arc<Probes>> {
+        let configured = &self.options.configuration.probes;
+        let named = super::probes::all(configured, file.probes.as_ref()).map_err(Rejected)?;
+        let place = Place::open(self.options.netns.as_deref()).map_err(to_error)?;
+        Ok(Arc::new(Probes {
+            named,
+            place: Arc::new(place),
+            kernel: self.kernel.clone(),
+        }))
     }
 
     /// For verbs that change nothing: undoes what a dead process left, if there is anything. A live process that has the lock is at work
@@ -257,7 +312,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When something is left that cannot be undone.
     pub async fn recover(&self) -> anyhow::Result<()> {
-        let root = &self.options.state_dir;
+        let root = self.options.state_dir();
         let Some(state) = StateDir::existing(root, self.namespace.clone()) else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 //! Talk: what plugins log and what the host notes on its way, on standard error.
 
 use std::fmt::Write;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
@@ -16,6 +17,11 @@ struct Talk {
     timings: bool,
     style: Style,
     spans: AtomicU64,
+}
+
+/// Says something on standard error. A terminal that went away is no reason to stop in the middle of a change, as `eprint!` would.
+pub fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Begins to talk: warnings and errors; with one `-v` what is done as well, with two everything; with `timings` how long each phase took.
@@ -67,7 +73,7 @@ impl Subscriber for Talk {
         let mut message = Message(String::new());
         event.record(&mut message);
         if event.metadata().target() == timing::TARGET {
-            eprintln!("{}", message.0);
+            say(&format!("{}\n", message.0));
             return;
         }
         let (word, paint) = match *event.metadata().level() {
@@ -76,11 +82,11 @@ impl Subscriber for Talk {
             Level::INFO => ("info", Paint::Faint),
             _ => ("debug", Paint::Faint),
         };
-        eprintln!(
-            "{} {}",
+        say(&format!(
+            "{} {}\n",
             self.style.paint(paint, format_args!("{word}:")),
             message.0
-        );
+        ));
     }
 
     fn enter(&self, _: &Id) {}

@@ -14,6 +14,7 @@ use crate::contract::netlink::Request;
 use crate::contract::types::{Failure as ContractFailure, FailureCode as ContractCode};
 use crate::gate::Rehearsed as Change;
 use crate::transaction::ending::Ending;
+use crate::transaction::pending::Ended;
 
 /// The version of these shapes, in the field `version` of each.
 pub const VERSION: u32 = 1;
@@ -78,7 +79,7 @@ pub enum Operation {
     Delete,
 }
 
-/// `op-dbus apply --json` and `op-dbus rollback --json`.
+/// `op-dbus apply --json`, `op-dbus confirm --json` and `op-dbus rollback --json`.
 #[derive(Debug, Serialize)]
 pub struct Apply {
     /// [`VERSION`].
@@ -292,6 +293,43 @@ pub struct Difference {
     pub have: Option<Json>,
 }
 
+/// `op-dbus doctor --json`.
+#[derive(Debug, Serialize)]
+pub struct Doctor {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Whether nothing fails. The exit code says the same: 0 or 1.
+    pub healthy: bool,
+    /// What was looked at, in order.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// What it is, e.g. `state directory`.
+    pub check: &'static str,
+    /// Whether it is as it should be.
+    pub status: Checked,
+    /// What was found, for a person.
+    pub found: String,
+    /// What to do about it; absent where there is nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+/// Whether something is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checked {
+    /// It is.
+    Ok,
+    /// Something is missing that not everybody needs.
+    Warn,
+    /// Something is missing without which there is no work.
+    Fail,
+}
+
 /// `op-dbus checkpoint list --json`.
 #[derive(Debug, Serialize)]
 pub struct CheckpointList {
@@ -387,6 +425,28 @@ impl Difference {
     }
 }
 
+impl Apply {
+    /// A change that awaited confirmation, once that is decided.
+    pub fn decided(ended: &Ended) -> Self {
+        let result = match (ended.kept, ended.incomplete.is_empty()) {
+            (true, _) => ApplyResult::Applied,
+            (false, true) => ApplyResult::RolledBack,
+            (false, false) => ApplyResult::RollbackIncomplete,
+        };
+        let why = (!ended.kept).then(|| Failure::refused(ended.why.clone()));
+        let left = ended.incomplete.iter();
+        let left = left.map(|difference| Failure::refused(difference.to_string()));
+        Self {
+            version: VERSION,
+            result,
+            transaction: None,
+            checkpoint: None,
+            plugins: Vec::new(),
+            failures: why.into_iter().chain(left).collect(),
+        }
+    }
+}
+
 impl From<&Outcome> for StepOutcome {
     fn from(outcome: &Outcome) -> Self {
         Self {
@@ -398,19 +458,25 @@ impl From<&Outcome> for StepOutcome {
 }
 
 impl Failure {
-    /// Why a transaction did not hold, and each object that is not as it was.
-    pub fn of_ending(ending: &Ending) -> Vec<Self> {
-        let plain = |message: String| Self {
+    /// In the host's own words.
+    fn refused(message: String) -> Self {
+        Self {
             code: code(ContractCode::Refused),
             message,
             backend: None,
-        };
+        }
+    }
+
+    /// Why a transaction did not hold, and each object that is not as it was.
+    pub fn of_ending(ending: &Ending) -> Vec<Self> {
         match ending {
-            Ending::Applied => Vec::new(),
-            Ending::RolledBack(cause) => vec![plain(cause.to_string())],
+            Ending::Applied | Ending::Awaiting(_) => Vec::new(),
+            Ending::RolledBack(cause) => vec![Self::refused(cause.to_string())],
             Ending::Incomplete(cause, left) => {
-                let left = left.iter().map(|difference| plain(difference.to_string()));
-                std::iter::once(plain(cause.to_string()))
+                let left = left
+                    .iter()
+                    .map(|difference| Self::refused(difference.to_string()));
+                std::iter::once(Self::refused(cause.to_string()))
                     .chain(left)
                     .collect()
             }

@@ -5,12 +5,14 @@
 //! - [`escape`](mod@escape): makes a text from a plugin, the network or a file harmless.
 //! - [`tree`]: plans, outcomes, mismatches and states for a person.
 //! - [`progress`]: a line that counts, on a terminal only.
+//! - [`request`]: requests that would be sent, in words.
 //! - [`json`]: the documented shapes of `--json`.
 
 pub mod color;
 pub mod escape;
 pub mod json;
 pub mod progress;
+pub mod request;
 pub mod tree;
 
 pub use color::{ColorChoice, Style};

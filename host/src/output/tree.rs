@@ -49,6 +49,16 @@ pub fn plan(plugins: &[(&str, &[Action])], style: Style) -> String {
     text
 }
 
+/// What has moved between two states of a plugin, as steps from the one to the other.
+pub fn moved(plugin: &str, objects: &[Action], style: Style) -> String {
+    let mut text = String::new();
+    heading(&mut text, plugin, style);
+    for object in objects {
+        step(&mut text, object, style);
+    }
+    text
+}
+
 /// What became of each step of one plugin.
 pub fn outcomes(plugin: &str, outcomes: &[Outcome], style: Style) -> String {
     let mut text = String::new();

@@ -38,11 +38,21 @@ fn grant(name: &str) -> Grant {
 }
 
 impl Builtin {
-    /// Loads it: from the code that was compiled ahead, else through the cache.
+    /// What it is granted unless the operator says otherwise.
+    pub fn grant(&self) -> Grant {
+        grant(self.name)
+    }
+
+    /// Loads it: from the code that was compiled ahead, else through the cache. `granted` takes the place of what it is granted otherwise.
     ///
     /// # Errors
     /// When the component does not fit the contract.
-    pub fn load(&self, cache: &Cache) -> Result<Plugin, PluginError> {
+    pub fn load(
+        &self,
+        cache: &Cache,
+        granted: Option<Grant>,
+        limits: Limits,
+    ) -> Result<Plugin, PluginError> {
         let ahead = self.compiled.and_then(|code| {
             // SAFETY: the code is part of this program, made by its own build from the component beside it. A build for another engine is
             // refused by `deserialize` itself.
@@ -62,8 +72,8 @@ impl Builtin {
             self.name,
             digest,
             &component,
-            grant(self.name),
-            Limits::default(),
+            granted.unwrap_or_else(|| self.grant()),
+            limits,
         )
     }
 

@@ -28,8 +28,10 @@ use std::sync::Arc;
 
 pub use document::{DEEPEST, LARGEST_COUNT};
 pub use error::StateFileError;
+pub(crate) use problem::render_bare;
 pub use problem::{MOST_SHOWN, Problem, Problems};
 pub use read::LARGEST_FILE;
+pub(crate) use read::text as read_text;
 pub use section::{SecretPlace, Section};
 pub use source::{Position, Source, Span};
 pub use yaml::LARGEST_YAML;
@@ -67,6 +69,14 @@ pub fn load(path: &Path) -> Result<StateFile, StateFileError> {
     let source = read::read(path)?;
     let format = format(path, &source.text);
     parse(source, format)
+}
+
+/// Reads a state file from a JSON text that stands in another file, called `name`.
+///
+/// # Errors
+/// As [`load`].
+pub fn embedded(name: String, text: String) -> Result<StateFile, StateFileError> {
+    parse(Source { name, text }, Format::Json)
 }
 
 fn format(path: &Path, text: &str) -> Format {
@@ -169,6 +179,22 @@ fn shape(document: &Arc<Document>) -> Result<StateFile, Vec<Problem>> {
 }
 
 impl StateFile {
+    /// The whole file as JSON, as [`embedded`] reads it.
+    pub fn json(&self) -> String {
+        let name = |name: &str| serde_json::Value::from(name).to_string();
+        let plugins: Vec<_> = self
+            .plugins
+            .iter()
+            .map(|(plugin, section)| format!("{}:{}", name(plugin), section.json()))
+            .collect();
+        let mut json = format!("{{\"version\":1,\"plugins\":{{{}}}", plugins.join(","));
+        if let Some(probes) = &self.probes {
+            json.push_str(&format!(",\"probes\":{}", probes.json()));
+        }
+        json.push('}');
+        json
+    }
+
     /// The section of a plugin, if the file has one.
     pub fn section(&self, plugin: &str) -> Option<&Section> {
         let (_, section) = self.plugins.iter().find(|(name, _)| name == plugin)?;

@@ -126,7 +126,7 @@ impl fmt::Display for Problems {
 }
 
 /// An error without a place. Ends with a line break.
-pub(super) fn render_bare(message: &str, style: Style) -> String {
+pub(crate) fn render_bare(message: &str, style: Style) -> String {
     let title = Level::ERROR.primary_title(message);
     renderer(style).render(&[Group::with_title(title)]) + "\n"
 }

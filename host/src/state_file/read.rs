@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Source, StateFileError> {
 }
 
 /// Reads to the end, or to the limit.
-pub(super) fn text(name: String, file: impl Read) -> Result<Source, StateFileError> {
+pub(crate) fn text(name: String, file: impl Read) -> Result<Source, StateFileError> {
     let mut bytes = Vec::new();
     match file.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
         Ok(_) => {}

@@ -10,6 +10,7 @@ use super::closing::{Opening, Transaction};
 use super::ending::{Cause, Report, first_failure};
 use super::interrupt::Interrupt;
 use super::plan::Part;
+use super::probes::Probes;
 use super::record::PluginDigest;
 use super::settle::{self, News};
 use super::state_dir::StateDir;
@@ -36,6 +37,10 @@ pub struct Setting<'a> {
     pub command: &'a str,
     /// How long the system may take to show what was done; nothing to skip that.
     pub verify: Option<Duration>,
+    /// Probes that passed before the change, by name: they must pass after it.
+    pub probes: Option<(Arc<Probes>, Vec<String>)>,
+    /// How long somebody has to say that the new state works; nothing to keep it at once.
+    pub confirm: Option<Duration>,
 }
 
 /// Carries out parts, of which at least one has something to do, as one transaction. The book of each part's caller is replaced by the
@@ -75,13 +80,20 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     }
     let id = transaction.id.clone();
     let mut outcomes = Vec::new();
-    let working = work(
-        &parts,
-        &mut outcomes,
-        setting.verify.zip(Some(news)),
-        setting.ovsdb,
-    );
-    let closed = transaction.close(working).await;
+    let working = async {
+        work(
+            &parts,
+            &mut outcomes,
+            setting.verify.zip(Some(news)),
+            setting.ovsdb,
+        )
+        .await?;
+        match &setting.probes {
+            Some((probes, names)) => healthy(probes, names).await,
+            None => Ok(()),
+        }
+    };
+    let closed = transaction.close(working, setting.confirm).await;
     Ok(Report {
         transaction: id,
         checkpoint: closed.checkpoint,
@@ -90,6 +102,15 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         ending: closed.ending,
         notes: closed.notes,
     })
+}
+
+/// Asks the probes that count.
+async fn healthy(probes: &Arc<Probes>, names: &[String]) -> Result<(), Cause> {
+    let failed = probes.after(names).await;
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Cause::Unhealthy(failed)),
+    }
 }
 
 /// Carries out the steps and reads the system back.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::before_image::capture;
 use super::checkpoints::Noted;
+use super::deadline::Deadline;
 use super::effects::{DBUS, Effects, OVSDB};
 use super::images::Images;
 use super::journal::{Journal, JournalError, Outcome};
@@ -141,6 +142,21 @@ impl Book {
             // Where that fails the effects stay: the caller undoes with them.
             journal.finish(Outcome::Committed)?;
         }
+        *open = None;
+        Ok(())
+    }
+
+    /// Leaves the transaction to whoever resumes its journal: all is done, and awaits confirmation.
+    ///
+    /// # Errors
+    /// When that cannot be written down; the caller must then undo.
+    pub async fn hold(&self, deadline: &Deadline) -> Result<(), Failure> {
+        let mut open = self.open.lock().await;
+        self.append(&[Record::Confirming {
+            deadline: deadline.shown.clone(),
+            boottime_ms: deadline.boottime_ms,
+        }])?;
+        lock(&self.journal).take();
         *open = None;
         Ok(())
     }

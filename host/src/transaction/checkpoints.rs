@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -11,6 +10,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::effects::Effects;
+use super::state_dir::write_durably;
 use super::undoers::PluginUndo;
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 use crate::timing;
@@ -284,12 +284,7 @@ fn read(path: &Path) -> anyhow::Result<Checkpoint> {
 /// Puts a file in place whole and on disk.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let started = Instant::now();
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_data()?;
-    file.persist(path)?;
-    fs::File::open(directory)?.sync_all()?;
+    write_durably(path, bytes)?;
     timing::took("journal", started);
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! How a transaction begins and how it ends, whatever it does in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::book::Book;
 use super::checkpoints::{Checkpoints, Noted, Origin};
+use super::deadline::Deadline;
 use super::effects::Effects;
 use super::ending::{Cause, Ending};
 use super::interrupt::Interrupt;
@@ -15,6 +17,7 @@ use super::state_dir::StateDir;
 use super::trail::Trail;
 use super::undoers::Undoers;
 use crate::audit::AuditLog;
+use crate::plugin::failure::describe;
 use crate::secrets::SecretStore;
 
 /// What a transaction begins with.
@@ -99,8 +102,13 @@ impl<'a> Transaction<'a> {
     }
 
     /// Works until that is done, has failed, or a signal asks to stop. Then the new state is committed or the old one restored. Signals that
-    /// come during that change nothing about it.
-    pub async fn close(mut self, working: impl Future<Output = Result<(), Cause>>) -> Closed {
+    /// come during that change nothing about it. With `confirm` the new state is not committed but left open, for so long, to whoever resumes
+    /// the journal.
+    pub async fn close(
+        mut self,
+        working: impl Future<Output = Result<(), Cause>>,
+        confirm: Option<Duration>,
+    ) -> Closed {
         let working = async {
             working.await?;
             // The kernel answers so fast that nothing may have waited until now, and no signal have been heard.
@@ -113,14 +121,22 @@ impl<'a> Transaction<'a> {
             worked = working => worked,
         };
         let worked = match worked {
-            Ok(()) => self.commit().await,
-            failed => failed,
+            Ok(()) => match confirm {
+                Some(within) => self.hold(within).await,
+                None => self.commit().await,
+            },
+            Err(cause) => Err(cause),
         };
         match worked {
-            Ok(()) => {
+            Ok(ending @ Ending::Awaiting(_)) => Closed {
+                ending,
+                checkpoint: self.checkpoint,
+                notes: Vec::new(),
+            },
+            Ok(ending) => {
                 let made = self.checkpoints.make_room(self.undoers.plugins).await;
                 Closed {
-                    ending: Ending::Applied,
+                    ending,
                     checkpoint: self.checkpoint,
                     notes: made.unwrap_or_else(|error| vec![format!("{error:#}")]),
                 }
@@ -129,16 +145,30 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    async fn commit(&self) -> Result<(), Cause> {
+    /// What was done goes into the checkpoint, so that it can be gone back to.
+    async fn complete_checkpoint(&self) -> Result<(), Cause> {
         if let Some(id) = self.checkpoint {
             self.checkpoints
                 .set_effects(id, self.book.effects().await)
                 .map_err(|error| Cause::Journal(format!("{error:#}")))?;
         }
+        Ok(())
+    }
+
+    async fn hold(&self, within: Duration) -> Result<Ending, Cause> {
+        self.complete_checkpoint().await?;
+        let deadline = Deadline::after(within);
+        let held = self.book.hold(&deadline).await;
+        held.map_err(|failure| Cause::Journal(describe(&failure)))?;
+        Ok(Ending::Awaiting(deadline))
+    }
+
+    async fn commit(&self) -> Result<Ending, Cause> {
+        self.complete_checkpoint().await?;
         let committed = self.book.commit().await;
         committed.map_err(|error| Cause::Journal(error.to_string()))?;
         self.book.ended("done");
-        Ok(())
+        Ok(Ending::Applied)
     }
 
     async fn undo(&self, cause: Cause) -> Closed {

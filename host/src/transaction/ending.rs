@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::deadline::Deadline;
+use super::probes::Failed;
 use super::record::Difference;
 use crate::contract::exports::op_dbus::plugin::state::{Mismatch, Outcome};
 use crate::plugin::failure::{PluginError, describe};
@@ -24,6 +26,10 @@ pub enum Cause {
     Mismatch(Vec<(String, Vec<Mismatch>)>),
     /// Everything was restored, but rehearsing it once more would still change these objects.
     NotRestored(Vec<String>),
+    /// Probes that passed before the change fail after it.
+    Unhealthy(Vec<Failed>),
+    /// All was done, and nobody has said in time that it works; or somebody, that it does not.
+    Unconfirmed(String),
     /// Somebody asked to stop, by this signal.
     Interrupted(&'static str),
     /// The outcome could not be written down.
@@ -50,6 +56,15 @@ impl fmt::Display for Cause {
                     objects.join(", ")
                 )
             }
+            Self::Unhealthy(failed) => {
+                let failed: Vec<_> = failed.iter().map(Failed::to_string).collect();
+                write!(
+                    f,
+                    "the host was well before and is not now: {}",
+                    failed.join("; ")
+                )
+            }
+            Self::Unconfirmed(why) => f.write_str(why),
             Self::Interrupted(signal) => write!(f, "{signal} came"),
             Self::Journal(message) => f.write_str(message),
         }
@@ -61,6 +76,8 @@ impl fmt::Display for Cause {
 pub enum Ending {
     /// The new state holds.
     Applied,
+    /// The new state holds until then, unless somebody confirms it. The journal is open, for whoever decides.
+    Awaiting(Deadline),
     /// The old state holds.
     RolledBack(Cause),
     /// Neither does: each object that is not as it was.

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use rustix::fs::{FlockOperation, flock};
@@ -24,12 +24,15 @@ pub struct Holder {
     pub since: String,
     /// What it does, e.g. `op-dbus apply host.json`.
     pub command: String,
+    /// All is done, and awaits confirmation until then: RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits_until: Option<String>,
 }
 
-/// The lock of one namespace; given back when dropped. Not inherited by programs that this one starts.
+/// The lock of one namespace; given back when dropped. Not inherited by programs that this one starts, unless it is shared with them.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why a lock could not be had.
@@ -42,6 +45,16 @@ pub enum LockError {
         .0.process.pid, .0.command, .0.since
     )]
     Held(Holder),
+    /// A change is done and awaits confirmation.
+    #[error(
+        "a change awaits confirmation until {until} ({command}, kept by process {pid}): `op-dbus confirm` keeps it, `op-dbus rollback` undoes \
+         it now",
+        until = .0.awaits_until.as_deref().unwrap_or("soon"), command = .0.command, pid = .0.process.pid
+    )]
+    Awaiting(Holder),
+    /// A descriptor that was handed over is not of the lock, or the lock is not held through it.
+    #[error("lock file {0}: its holder has not handed it over")]
+    NotHandedOver(PathBuf),
     /// A live process has it and has not said who it is.
     #[error(
         "another transaction is running: {0} is locked by a process that has not written its name into it yet"
@@ -82,13 +95,57 @@ impl Lock {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, path)),
             Err(errno) => return Err(failed(errno.into())),
         }
+        let mut lock = Self { file };
+        lock.sign(command, None).map_err(failed)?;
+        Ok(lock)
+    }
+
+    /// Writes down that this process holds the lock, for `command`.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or /proc is not mounted.
+    pub fn sign(&mut self, command: &str, awaits_until: Option<&str>) -> io::Result<()> {
         let holder = Holder {
-            process: Process::current().map_err(failed)?,
+            process: Process::current()?,
             since: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             command: command.to_owned(),
+            awaits_until: awaits_until.map(str::to_owned),
         };
-        write(&mut file, &holder).map_err(failed)?;
-        Ok(Self { _file: file })
+        write(&mut self.file, &holder)
+    }
+
+    /// A descriptor to hand over to a program: the lock is held until that is closed as well.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn share(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Gives the lock back, for all that it was shared with.
+    ///
+    /// # Errors
+    /// When the kernel refuses; then it goes with the last descriptor.
+    pub fn release(self) -> io::Result<()> {
+        Ok(flock(&self.file, FlockOperation::Unlock)?)
+    }
+
+    /// Takes the lock from a descriptor that its holder has handed over.
+    ///
+    /// # Errors
+    /// [`LockError::NotHandedOver`] when it is no such descriptor.
+    pub fn adopt(state: &StateDir, file: File) -> Result<Self, LockError> {
+        let path = state.lock();
+        let same = || -> io::Result<bool> {
+            let (there, here) = (path.metadata()?, file.metadata()?);
+            Ok((there.dev(), there.ino()) == (here.dev(), here.ino()))
+        };
+        // Through the holder's own descriptor the lock is had already; through any other it would be refused.
+        let held = || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        match same().is_ok_and(|same| same) && held() {
+            true => Ok(Self { file }),
+            false => Err(LockError::NotHandedOver(path)),
+        }
     }
 
     /// Who holds the lock of a namespace at this moment, if anybody does.
@@ -133,7 +190,10 @@ fn held(file: &mut File, path: PathBuf) -> LockError {
         .and_then(|line| serde_json::from_str::<Holder>(line).ok());
     match (read, holder) {
         // The text of a dead process is that of an earlier holder.
-        (Ok(_), Some(holder)) if holder.process.is_alive() => LockError::Held(holder),
+        (Ok(_), Some(holder)) if holder.process.is_alive() => match holder.awaits_until {
+            Some(_) => LockError::Awaiting(holder),
+            None => LockError::Held(holder),
+        },
         _ => LockError::HeldByUnknown(path),
     }
 }
@@ -168,6 +228,29 @@ mod tests {
         drop(lock);
         assert!(matches!(Lock::holder(&state), Ok(None)));
         Lock::acquire(&state, "b").unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_is_shared_is_held_until_both_are_closed() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateDir::open(root.path(), namespace(1)).unwrap();
+        let lock = Lock::acquire(&state, "one").unwrap();
+        let mut shared = Lock::adopt(&state, lock.share().unwrap()).unwrap();
+        drop(lock);
+        shared.sign("two", Some("2026-01-31T12:00:00Z")).unwrap();
+        let error = Lock::acquire(&state, "three").unwrap_err();
+        assert!(matches!(error, LockError::Awaiting(_)), "{error}");
+        assert!(error.to_string().contains("op-dbus confirm"), "{error}");
+        let own = File::open(state.lock()).unwrap();
+        assert!(Lock::adopt(&state, own).is_err(), "somebody else holds it");
+        let foreign = File::open(root.path()).unwrap();
+        assert!(Lock::adopt(&state, foreign).is_err(), "it is no lock");
+        drop(shared);
+        let lock = Lock::acquire(&state, "three").unwrap();
+        let shared = lock.share().unwrap();
+        lock.release().unwrap();
+        Lock::acquire(&state, "four").unwrap();
+        drop(shared);
     }
 
     /// Not a test of its own: holds the lock for the one below, until it is killed.

@@ -11,6 +11,8 @@ pub struct Part<'a> {
     pub caller: Caller<'a>,
     /// What the state file says, as JSON.
     pub desired: Json,
+    /// The state that the steps start from, once they are planned.
+    pub current: Json,
     /// The steps to get there, once they are planned.
     pub actions: Vec<Action>,
 }
@@ -26,8 +28,8 @@ impl Part<'_> {
     /// # Errors
     /// What the plugin says to `query` and `diff`.
     pub async fn plan(&mut self) -> Result<(), PluginError> {
-        let current = self.caller.query(Some(&self.desired)).await?;
-        self.actions = self.caller.diff(&current, &self.desired).await?;
+        self.current = self.caller.query(Some(&self.desired)).await?;
+        self.actions = self.caller.diff(&self.current, &self.desired).await?;
         Ok(())
     }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use anyhow::{Context, ensure};
+
 use super::book::Book;
 use super::checkpoints::Checkpoints;
 use super::effects::Effects;
 use super::images::Images;
-use super::journal::{Journal, JournalError};
-use super::record::{Begin, Who};
+use super::journal::{Journal, JournalError, Outcome};
+use super::record::{Begin, Record, Who};
 use super::reversal::Reversed;
 use super::state_dir::StateDir;
 use super::trail::Trail;
@@ -25,13 +27,37 @@ pub struct Recovered {
     pub undone: Reversed,
 }
 
-/// Undoes what a dead process left in this namespace. The caller holds the lock.
+/// Commits what awaits confirmation. The caller holds the lock. Returns what a person should know besides.
+///
+/// # Errors
+/// When that cannot be written down, or nothing is there to commit. Then it does not hold.
+pub async fn keep(
+    state: &StateDir,
+    undoers: &Undoers<'_>,
+    why: &str,
+) -> anyhow::Result<Vec<String>> {
+    let unfinished = Journal::unfinished(state)?;
+    let unfinished = unfinished.context("nothing awaits confirmation any more")?;
+    ensure!(
+        matches!(unfinished.records.last(), Some(Record::Confirming { .. })),
+        "it is being undone already"
+    );
+    Journal::resume(state, &unfinished)?.finish(Outcome::Committed)?;
+    let how = format!("done, {why}");
+    note(state, Kind::Transaction, unfinished.begin(), &how);
+    let room = Checkpoints::new(state.checkpoints());
+    let made = room.make_room(undoers.plugins).await;
+    Ok(made.unwrap_or_else(|error| vec![format!("{error:#}")]))
+}
+
+/// Undoes what is open in this namespace: a dead process left it, or it was not confirmed. The caller holds the lock.
 ///
 /// # Errors
 /// When the journal cannot be read, written or trusted. It stays as it is.
 pub async fn recover(
     state: &StateDir,
     undoers: &Undoers<'_>,
+    why: &str,
 ) -> Result<Option<Recovered>, JournalError> {
     let Some(unfinished) = Journal::unfinished(state)? else {
         return Ok(None);
@@ -48,9 +74,7 @@ pub async fn recover(
     });
     let journal = Journal::resume(state, &unfinished)?;
     let book = Arc::new(Book::transaction(journal, trail, effects, Vec::new()));
-    let mut undone = book
-        .undo(undoers, "its process had died before its end")
-        .await;
+    let mut undone = book.undo(undoers, why).await;
     if let Some(begin) = &begun
         && undone.incomplete.is_empty()
     {
@@ -65,7 +89,11 @@ pub async fn recover(
         }
     }
     book.close_undone(&undone)?;
-    note(state, begun.as_ref(), &undone);
+    let how = match undone.incomplete.len() {
+        0 => format!("undone, {why}"),
+        left => format!("undone but for {left} objects, {why}"),
+    };
+    note(state, Kind::Recovery, begun.as_ref(), &how);
     Ok(Some(Recovered {
         begun,
         same_namespace: unfinished.same_namespace,
@@ -73,15 +101,11 @@ pub async fn recover(
     }))
 }
 
-/// Puts a recovery into the audit log. It is done whether or not that succeeds.
-fn note(state: &StateDir, begun: Option<&Begin>, undone: &Reversed) {
+/// Puts an end into the audit log. It holds whether or not that succeeds.
+fn note(state: &StateDir, kind: Kind, begun: Option<&Begin>, how: &str) {
     let what = begun.map_or("a transaction that had not begun", |begin| &begin.command);
-    let how = match undone.incomplete.len() {
-        0 => "undone".to_owned(),
-        left => format!("undone but for {left} objects"),
-    };
     let entry = Entry {
-        kind: Kind::Recovery,
+        kind,
         who: Who::current(),
         plugin: None,
         transaction: begun.map(|begin| begin.transaction.clone()),

@@ -221,7 +221,10 @@ async fn live(stage: &Stage, state: &StateDir) -> Reversed {
 /// As after a death: all that is left of the transaction is its journal.
 async fn recovered(stage: &Stage, state: &StateDir) -> Recovered {
     drop(begun(stage, state).await);
-    recover(state, &stage.undoers()).await.unwrap().unwrap()
+    recover(state, &stage.undoers(), "its process died")
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -284,13 +287,21 @@ fn an_undo_goes_on_past_what_it_cannot_reach_and_the_next_command_tries_again() 
     assert!(state.journal().exists());
 
     // The same again, and then with all of them there.
-    let again = run(recover(&state, &stage.undoers())).unwrap().unwrap();
+    let again = run(recover(&state, &stage.undoers(), "its process died"))
+        .unwrap()
+        .unwrap();
     assert_eq!(again.undone.incomplete.len(), 3);
     stage.gone = false;
     stage.ovsdb_gone = false;
-    let last = run(recover(&state, &stage.undoers())).unwrap().unwrap();
+    let last = run(recover(&state, &stage.undoers(), "its process died"))
+        .unwrap()
+        .unwrap();
     assert_eq!(last.undone.incomplete, []);
-    assert!(run(recover(&state, &stage.undoers())).unwrap().is_none());
+    assert!(
+        run(recover(&state, &stage.undoers(), "its process died"))
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -343,7 +354,9 @@ fn in_another_boot_the_kernel_is_left_alone_and_what_daemons_keep_on_disk_is_und
     let mut later = namespace(1);
     later.boot_id = "a later boot".into();
     let here = StateDir::open(root.path(), later).unwrap();
-    let recovered = run(recover(&here, &stage.undoers())).unwrap().unwrap();
+    let recovered = run(recover(&here, &stage.undoers(), "its process died"))
+        .unwrap()
+        .unwrap();
     assert!(!recovered.same_namespace);
     assert_eq!(stage.mtu(), 1300);
     assert_eq!(stage.heard.lock().unwrap().len(), 2);

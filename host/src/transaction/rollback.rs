@@ -57,7 +57,7 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let book = transaction.book.clone();
     let mut outcomes = Vec::new();
     let working = restore(back, &book, &mut outcomes);
-    let closed = transaction.close(working).await;
+    let closed = transaction.close(working, None).await;
     Ok(Report {
         transaction: id,
         checkpoint: closed.checkpoint,

@@ -12,7 +12,7 @@
 //! the cookie fall back to the inode.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -246,6 +246,19 @@ pub fn create(directory: &Path) -> io::Result<()> {
 /// When the directory cannot be opened or synced.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+/// Puts a file in place whole and durably, or not at all.
+///
+/// # Errors
+/// When it cannot be written or renamed; then what was there is there still.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    sync_directory(directory)
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ use crate::contract::netlink::{
 use crate::contract::types::{Failure, FailureCode};
 use crate::secrets::SecretStore;
 
+pub use describe::describe;
 pub use events::{Event, Events, Group};
 pub use kernel::Kernel;
 pub use link::{parent, parent_mut, word};

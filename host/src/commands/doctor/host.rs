@@ -1,0 +1,180 @@
+//! Configuration, directories, plugins, and what earlier transactions left.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::statvfs;
+
+use super::Findings;
+use crate::commands::options::Options;
+use crate::commands::session::Session;
+use crate::config::DEFAULT_FILE;
+use crate::plugin::builtin::Builtin;
+use crate::transaction::lock::{Lock, LockError};
+use crate::transaction::state_dir;
+
+/// Below this an apply may be stopped for want of space: a journal sets half a megabyte aside, an audit log grows.
+const LITTLE: u64 = 64 << 20;
+/// Below this none can begin.
+const TOO_LITTLE: u64 = 2 << 20;
+
+/// Which configuration holds, and which built-in grants it changes.
+pub fn configuration(options: &Options, builtins: &[Builtin], findings: &mut Findings) {
+    let configuration = &options.configuration;
+    let Some(origin) = &configuration.origin else {
+        findings.ok(
+            "configuration",
+            format!("there is no {DEFAULT_FILE}: the defaults hold"),
+        );
+        return;
+    };
+    let mut found = origin.file.display().to_string();
+    for builtin in builtins {
+        if let Some(granted) = configuration.grant(builtin.name) {
+            let own = serde_json::to_string(&builtin.grant()).unwrap_or_default();
+            let granted = serde_json::to_string(&granted).unwrap_or_default();
+            if own != granted {
+                found.push_str(&format!(
+                    "\nplugin {} is granted {granted}\ninstead of {own}",
+                    builtin.name
+                ));
+            }
+        }
+    }
+    findings.ok("configuration", found);
+}
+
+/// The directories: there, ours alone, writable, and with room.
+pub fn directories(options: &Options, findings: &mut Findings) {
+    let state = options.state_dir();
+    match writable(state) {
+        Err(error) => findings.fail(
+            "state directory",
+            format!("{}: {error}", state.display()),
+            "run it as root, or choose another with --state-dir; `chmod 700` it if others may write to it",
+        ),
+        Ok(()) => match room(state) {
+            Err(error) => findings.fail(
+                "state directory",
+                format!("{}: {error}", state.display()),
+                "look at the file system",
+            ),
+            Ok(room) => {
+                let found = format!("{}, {} MiB free", state.display(), room >> 20);
+                match room {
+                    0..TOO_LITTLE => {
+                        findings.fail("state directory", found, "make room: no apply can begin");
+                    }
+                    TOO_LITTLE..LITTLE => {
+                        findings.warn("state directory", found, "make room before it runs out");
+                    }
+                    _ => findings.ok("state directory", found),
+                }
+            }
+        },
+    }
+    let secrets = options.secrets_dir();
+    let exposed: Vec<_> = fs::read_dir(secrets)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| {
+            let meta = fs::metadata(entry.path());
+            meta.is_ok_and(|meta| meta.is_file() && meta.mode() & 0o077 != 0)
+        })
+        .map(|entry| entry.path().display().to_string())
+        .collect();
+    match exposed.is_empty() {
+        true if secrets.is_dir() => findings.ok("secrets", secrets.display().to_string()),
+        true => findings.ok("secrets", format!("there is no {}", secrets.display())),
+        false => findings.warn(
+            "secrets",
+            format!("others may read {}", exposed.join(", ")),
+            "chmod 600 them: until then they are not used",
+        ),
+    }
+}
+
+/// Makes the directory as an apply would, and writes into it.
+fn writable(directory: &Path) -> std::io::Result<()> {
+    state_dir::create(directory)?;
+    let file = tempfile::NamedTempFile::new_in(directory)?;
+    fs::write(file.path(), b"doctor")
+}
+
+/// Bytes that are free for us.
+fn room(directory: &Path) -> std::io::Result<u64> {
+    let found = statvfs(directory)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Lock, journal and audit log. What a dead process left is undone on the way.
+pub async fn transactions(session: &Session<'_>, findings: &mut Findings) {
+    match session.lock_and_recover().await {
+        Ok((state, _lock, None)) => {
+            findings.ok("transactions", "none is open, and none was left behind");
+            audit(&state.audit(), findings);
+        }
+        Ok((state, _lock, Some(recovered))) => {
+            let left = recovered.undone.incomplete.len();
+            match left {
+                0 => findings.warn(
+                    "transactions",
+                    "one that a dead process left was undone: the network is as it was before it",
+                    "nothing is left to do; `op-dbus audit show --kind recovery` lists such cases",
+                ),
+                _ => findings.fail(
+                    "transactions",
+                    format!("one that a dead process left was undone, but for {left} objects"),
+                    "look at the objects listed above",
+                ),
+            }
+            audit(&state.audit(), findings);
+        }
+        Err(error) => match error.downcast_ref::<LockError>() {
+            Some(LockError::Held(_) | LockError::Awaiting(_) | LockError::HeldByUnknown(_)) => {
+                findings.warn(
+                    "transactions",
+                    error.to_string(),
+                    "run doctor again after it",
+                );
+            }
+            _ => findings.fail(
+                "transactions",
+                format!("{error:#}"),
+                "look at the network, and at the file named",
+            ),
+        },
+    }
+    let state = session.state_dir();
+    if let Ok(Err(error)) = state.map(|state| Lock::holder(&state)) {
+        findings.fail("lock", error.to_string(), "look at the file system");
+    }
+}
+
+fn audit(directory: &Path, findings: &mut Findings) {
+    match crate::audit::verify(directory) {
+        Ok(verified) => findings.ok("audit log", format!("{} records in order", verified.count)),
+        Err(error) => findings.fail(
+            "audit log",
+            error.to_string(),
+            "somebody has changed it, or the disk has: compare it with a copy elsewhere",
+        ),
+    }
+}
+
+/// Whether the plugins load.
+pub fn plugins(session: &Session<'_>, findings: &mut Findings) {
+    match session.plugins(None) {
+        Ok(plugins) => {
+            let names: Vec<_> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+            findings.ok("plugins", names.join(", "));
+        }
+        Err(error) => findings.fail(
+            "plugins",
+            format!("{error:#}"),
+            "the program is damaged, or the limits of the configuration are too small",
+        ),
+    }
+}

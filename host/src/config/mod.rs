@@ -1,0 +1,229 @@
+//! The configuration file: what the operator sets once, for all commands.
+//!
+//! # Layout
+//! - [`Config`]: what it says. [`limits`]: what a plugin may use.
+//! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
+//!
+//! ```toml
+//! state-dir = "/var/lib/op-dbus"
+//! network-plugin = "auto"             # or "nm", "netlink"
+//!
+//! [limits]                            # of every plugin
+//! memory = "512 MiB"
+//! deadline = "2m"
+//!
+//! [plugins.net.grant.netlink]         # in place of the built-in grant: what is not named is denied
+//! see = ["*"]
+//! change = ["vmbr*"]
+//!
+//! [plugins.net.limits]                # of this one
+//! deadline = "30s"
+//!
+//! [probes.uplink]
+//! gateway = "ipv4"
+//! ```
+
+pub mod error;
+pub mod limits;
+pub mod noted;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, de};
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+
+use crate::gate::grant::Grant;
+use crate::plugin::limits::Limits;
+use crate::state_file::nearest::hint;
+use crate::state_file::{Problem, Source, Span, StateFileError, read_text};
+use crate::transaction::probes::Probe;
+use error::ConfigError;
+use limits::SomeLimits;
+
+/// Where the configuration is looked for unless the command line says otherwise. It may be missing.
+pub const DEFAULT_FILE: &str = "/etc/op-dbus/op-dbus.toml";
+
+/// Through which plugin the host's network is changed where a state file leaves that open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkPlugin {
+    /// NetworkManager if it owns its name on the bus, netlink otherwise
+    #[default]
+    Auto,
+    /// The plugin `networkmanager`
+    Nm,
+    /// The plugin `net`
+    Netlink,
+}
+
+/// What the operator says of one plugin.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginConfig {
+    /// What it may reach, in place of what a built-in plugin is granted otherwise. What is not named is denied.
+    pub grant: Option<Grant>,
+    /// What it may use, where that differs from `[limits]`.
+    pub limits: SomeLimits,
+}
+
+/// Which file was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// As the operator named it.
+    pub file: PathBuf,
+    /// SHA-256 of its content, in hexadecimal.
+    pub digest: String,
+}
+
+/// What a configuration file says. Options of the command line come before it.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The file; none where the default one is missing.
+    pub origin: Option<Origin>,
+    /// Where journal, checkpoints and audit log are kept.
+    pub state_dir: Option<PathBuf>,
+    /// Where compiled plugins are kept.
+    pub cache_dir: Option<PathBuf>,
+    /// Where secrets are read from.
+    pub secrets_dir: Option<PathBuf>,
+    /// Through which plugin the host's network is changed.
+    pub network_plugin: Option<NetworkPlugin>,
+    /// What every plugin may use, where that differs from the program's own limits.
+    pub limits: SomeLimits,
+    /// What the operator says of single plugins, by name.
+    pub plugins: BTreeMap<String, PluginConfig>,
+    /// How to find out whether the host is healthy after a change, by name.
+    pub probes: BTreeMap<String, Probe>,
+}
+
+/// The file's own shape.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct Written {
+    #[serde(deserialize_with = "absolute")]
+    state_dir: Option<PathBuf>,
+    #[serde(deserialize_with = "absolute")]
+    cache_dir: Option<PathBuf>,
+    #[serde(deserialize_with = "absolute")]
+    secrets_dir: Option<PathBuf>,
+    network_plugin: Option<NetworkPlugin>,
+    limits: SomeLimits,
+    plugins: BTreeMap<Spanned<String>, PluginConfig>,
+    probes: BTreeMap<String, Probe>,
+}
+
+/// A path that means the same wherever a command is started.
+fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    if path.is_absolute() {
+        Ok(Some(path))
+    } else {
+        Err(de::Error::custom(format!(
+            "{path:?} is no absolute path; begin it with /"
+        )))
+    }
+}
+
+impl Config {
+    /// Loads `file`, or the default one if it is there. `plugins` are the names that a section may be for.
+    ///
+    /// # Errors
+    /// When the file cannot be read, somebody else could write it, or what it says is wrong; when `file` is missing.
+    pub fn load(file: Option<&Path>, plugins: &[&str]) -> Result<Self, ConfigError> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let read = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let opened = match File::open(path) {
+            Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            opened => opened.map_err(read)?,
+        };
+        let meta = opened.metadata().map_err(read)?;
+        let own = rustix::process::geteuid().as_raw();
+        if meta.mode() & 0o022 != 0 || (meta.uid() != own && meta.uid() != 0) {
+            return Err(ConfigError::Exposed(path.to_owned()));
+        }
+        let name = path.display().to_string();
+        let source = match read_text(name.clone(), opened) {
+            Ok(source) => source,
+            // Nothing is set: that is a configuration.
+            Err(StateFileError::Empty { .. }) => Source {
+                name,
+                text: String::new(),
+            },
+            Err(error) => return Err(ConfigError::NoText(error)),
+        };
+        let digest = Sha256::digest(&source.text);
+        let origin = Origin {
+            file: path.to_owned(),
+            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        Ok(Self {
+            origin: Some(origin),
+            ..Self::parse(source, plugins)?
+        })
+    }
+
+    /// What a text says.
+    ///
+    /// # Errors
+    /// What is wrong with it, at its place.
+    pub fn parse(source: Source, plugins: &[&str]) -> Result<Self, ConfigError> {
+        let source = Arc::new(source);
+        let written: Written = toml::from_str(&source.text)
+            .map_err(|error| ConfigError::wrong(&source, vec![error::problem(&error)]))?;
+        let unknown = written.plugins.keys().filter_map(|name| {
+            let known = plugins.contains(&name.get_ref().as_str());
+            (!known).then(|| {
+                let place = Span::new(name.span().start, name.span().end);
+                let name = name.get_ref();
+                Problem::at(place, format!("there is no plugin {name:?}"))
+                    .help(hint("plugin", name, plugins))
+            })
+        });
+        let unknown: Vec<_> = unknown.collect();
+        if !unknown.is_empty() {
+            return Err(ConfigError::wrong(&source, unknown));
+        }
+        Ok(Self {
+            origin: None,
+            state_dir: written.state_dir,
+            cache_dir: written.cache_dir,
+            secrets_dir: written.secrets_dir,
+            network_plugin: written.network_plugin,
+            limits: written.limits,
+            plugins: written
+                .plugins
+                .into_iter()
+                .map(|(name, plugin)| (name.into_inner(), plugin))
+                .collect(),
+            probes: written.probes,
+        })
+    }
+
+    /// What a plugin is granted; nothing where the configuration does not say.
+    pub fn grant(&self, plugin: &str) -> Option<Grant> {
+        self.plugins.get(plugin)?.grant.clone()
+    }
+
+    /// What a plugin may use: its own limits before those of all, and those before the program's.
+    pub fn limits(&self, plugin: &str) -> Limits {
+        let of_all = self.limits.over(Limits::default());
+        match self.plugins.get(plugin) {
+            Some(plugin) => plugin.limits.over(of_all),
+            None => of_all,
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What a configuration says, and how what is wrong is shown.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::*;
+use crate::output::Style;
+use crate::transaction::probes::{Check, Families, HostPort};
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    let source = Source {
+        name: "op-dbus.toml".into(),
+        text: text.into(),
+    };
+    Config::parse(source, &["net", "networkmanager"])
+}
+
+fn wrong(text: &str) -> String {
+    parse(text).unwrap_err().render(Style::PLAIN)
+}
+
+#[test]
+fn everything_that_can_be_set() {
+    let config = parse(
+        r#"
+        state-dir = "/srv/op-dbus"
+        network-plugin = "nm"
+        [limits]
+        memory = "64 MiB"
+        deadline = "2m"
+        host-calls = 7
+        [plugins.net]
+        grant.netlink = {see = ["*"], change = ["vmbr*"], tables = ["254"]}
+        limits.deadline = "30s"
+        [probes.uplink]
+        gateway = "ipv4"
+        [probes.api]
+        tcp = "[2001:db8::1]:443"
+        timeout = "500ms"
+        within = "10s"
+        [probes.own]
+        command = ["/usr/local/bin/check", "--fast"]
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.state_dir.as_deref(), Some(Path::new("/srv/op-dbus")));
+    assert_eq!(config.network_plugin, Some(NetworkPlugin::Nm));
+    let netlink = config.grant("net").unwrap().netlink.unwrap();
+    assert!(netlink.change[0].matches("vmbr0") && !netlink.change[0].matches("eth0"));
+    assert!(!netlink.rules, "what is not named is denied");
+    assert!(config.grant("networkmanager").is_none());
+    let (net, other) = (config.limits("net"), config.limits("networkmanager"));
+    assert_eq!(net.memory, 64 << 20);
+    assert_eq!(net.deadline, Duration::from_secs(30));
+    assert_eq!(other.deadline, Duration::from_secs(120));
+    assert_eq!(net.host_calls, 7);
+    assert_eq!(net.log_lines, Limits::default().log_lines);
+    assert_eq!(
+        config.probes["uplink"].check,
+        Check::Gateway(Families::Ipv4)
+    );
+    let api = &config.probes["api"];
+    let server = HostPort {
+        host: "2001:db8::1".into(),
+        port: 443,
+    };
+    assert_eq!(api.check, Check::Tcp(server));
+    assert_eq!(api.timeout, Duration::from_millis(500));
+    assert_eq!(api.within, Duration::from_secs(10));
+}
+
+#[test]
+fn a_misspelt_key_is_underlined_with_the_valid_ones() {
+    insta::assert_snapshot!(wrong("state-dir = \"/a\"\nstate_dri = \"/b\"\n"), @r##"
+    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `limits`, `plugins`, `probes`
+     --> op-dbus.toml:2:1
+      |
+    2 | state_dri = "/b"
+      | ^^^^^^^^^
+      |
+      = help: did you mean "state-dir"?
+    "##);
+}
+
+#[test]
+fn a_misspelt_grant_is_underlined_with_the_valid_ones() {
+    insta::assert_snapshot!(wrong("[plugins.net.grant.netlink]\nsee = [\"*\"]\nchagne = [\"eth0\"]\n"), @r##"
+    error: unknown field `chagne`, expected one of `see`, `change`, `parents`, `kinds`, `networks`, `tables`, `rules`
+     --> op-dbus.toml:3:1
+      |
+    3 | chagne = ["eth0"]
+      | ^^^^^^
+      |
+      = help: did you mean "change"?
+    "##);
+}
+
+#[test]
+fn a_plugin_that_there_is_not_is_underlined() {
+    insta::assert_snapshot!(wrong("[plugins.ner.limits]\nmemory = 1\n[plugins.zz]"), @r##"
+    error: there is no plugin "ner"
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.ner.limits]
+      |          ^^^
+      |
+      = help: did you mean "net"?
+
+    error: there is no plugin "zz"
+     --> op-dbus.toml:3:10
+      |
+    3 | [plugins.zz]
+      |          ^^
+      |
+      = help: valid here: net, networkmanager
+    "##);
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_underlined() {
+    insta::assert_snapshot!(
+        [
+            "network-plugin = \"netlnik\"",
+            "[limits]\nmemory = \"512 MB\"",
+            "[limits]\ndeadline = 30",
+            "[limits]\nparts = -1",
+            "state-dir = \"var/lib\"",
+            "[plugins.net.grant.netlink]\ntables = [\"254\", \"9-1\"]",
+            "[plugins.net.grant.netlink]\nnetworks = [\"10.0.0.1/8\"]",
+        ]
+        .map(wrong)
+        .join("\n"),
+        @r##"
+    error: unknown variant `netlnik`, expected one of `auto`, `nm`, `netlink`
+     --> op-dbus.toml:1:18
+      |
+    1 | network-plugin = "netlnik"
+      |                  ^^^^^^^^^
+      |
+      = help: did you mean "netlink"?
+
+
+    error: invalid value: string "512 MB", expected a size like "512 MiB", "64 KiB" or a number of bytes
+     --> op-dbus.toml:2:10
+      |
+    2 | memory = "512 MB"
+      |          ^^^^^^^^
+
+
+    error: invalid type: integer `30`, expected a duration like "500ms", "30s" or "2m"
+     --> op-dbus.toml:2:12
+      |
+    2 | deadline = 30
+      |            ^^
+
+
+    error: invalid value: integer `-1`, expected usize
+     --> op-dbus.toml:2:9
+      |
+    2 | parts = -1
+      |         ^^
+
+
+    error: "var/lib" is no absolute path; begin it with /
+     --> op-dbus.toml:1:13
+      |
+    1 | state-dir = "var/lib"
+      |             ^^^^^^^^^
+
+
+    error: "9-1" is no range of numbers; write it like 100 or 1000-1999
+     --> op-dbus.toml:2:10
+      |
+    2 | tables = ["254", "9-1"]
+      |          ^^^^^^^^^^^^^^
+
+
+    error: "10.0.0.1/8" names an address within a network; clear the bits after /8
+     --> op-dbus.toml:2:12
+      |
+    2 | networks = ["10.0.0.1/8"]
+      |            ^^^^^^^^^^^^^^
+    "##
+    );
+}
+
+#[test]
+fn a_probe_that_asks_not_exactly_one_thing_is_underlined() {
+    insta::assert_snapshot!(
+        [
+            "[probes.a]\ntimeout = \"1s\"",
+            "[probes.a]\nresolve = \"a\"\ntcp = \"b:1\"",
+            "[probes.a]\ntcp = \"example.org\"",
+            "[probes.a]\ncommand = [\"ping\", \"192.0.2.1\"]",
+            "[probes.a]\ngatway = \"any\"",
+        ]
+        .map(wrong)
+        .join("\n"),
+        @r##"
+    error: a probe asks one thing: give it one of `gateway`, `resolve`, `tcp`, `command`
+     --> op-dbus.toml:1:1
+      |
+    1 | [probes.a]
+      | ^^^^^^^^^^
+
+
+    error: a probe asks one thing: give it one of `gateway`, `resolve`, `tcp`, `command`
+     --> op-dbus.toml:1:1
+      |
+    1 | [probes.a]
+      | ^^^^^^^^^^
+
+
+    error: "example.org" is no HOST:PORT; write it like example.org:443 or [2001:db8::1]:22
+     --> op-dbus.toml:2:7
+      |
+    2 | tcp = "example.org"
+      |       ^^^^^^^^^^^^^
+
+
+    error: `command` is a list: the program by its absolute path, then its arguments
+     --> op-dbus.toml:1:1
+      |
+    1 | [probes.a]
+      | ^^^^^^^^^^
+
+
+    error: unknown field `gatway`, expected one of `gateway`, `resolve`, `tcp`, `command`, `timeout`, `within`
+     --> op-dbus.toml:2:1
+      |
+    2 | gatway = "any"
+      | ^^^^^^
+      |
+      = help: did you mean "gateway"?
+    "##
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_underlined() {
+    insta::assert_snapshot!(wrong("state-dir = /var/lib\n"), @r##"
+    error: string values must be quoted, expected literal string
+     --> op-dbus.toml:1:13
+      |
+    1 | state-dir = /var/lib
+      |             ^^^^^^^^
+    "##);
+    let twice = wrong("[limits]\nparts = 1\nparts = 2\n");
+    assert!(twice.contains("duplicate key"), "{twice}");
+    assert!(twice.contains("op-dbus.toml:3:1"), "{twice}");
+}
+
+#[test]
+fn a_missing_file_is_an_error_when_it_was_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = Config::load(Some(&directory.path().join("none.toml")), &[]).unwrap_err();
+    assert!(error.to_string().contains("none.toml"), "{error}");
+}
+
+#[test]
+fn an_empty_file_is_a_configuration() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let config = Config::load(Some(file.path()), &[]).unwrap();
+    assert_eq!(config.origin.unwrap().file, file.path());
+}
+
+#[test]
+fn a_file_that_others_may_write_to_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for mode in [0o620, 0o602] {
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let error = Config::load(Some(file.path()), &[]).unwrap_err();
+        assert!(matches!(error, ConfigError::Exposed(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_load_is_audited_when_the_content_has_changed() {
+    use crate::audit::{Filter, show};
+    use crate::transaction::state_dir::{StateDir, tests::namespace};
+    let root = tempfile::tempdir().unwrap();
+    let state = StateDir::open(root.path(), namespace(1)).unwrap();
+    let load = |text: &str| {
+        let file = root.path().join("op-dbus.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::load(Some(&file), &["net"]).unwrap()
+    };
+    let one = load("[plugins.net.grant.netlink]\nchange = [\"eth0\"]\n");
+    let two = load("");
+    for config in [
+        &Config::default(),
+        &one,
+        &one,
+        &two,
+        &two,
+        &Config::default(),
+    ] {
+        noted::note(config, &state).unwrap();
+    }
+    let mut records = Vec::new();
+    show(&state.audit(), &Filter::default(), |record| {
+        records.push(record.clone());
+        Ok(())
+    })
+    .unwrap();
+    let summaries: Vec<_> = records.iter().map(|record| &record.entry.summary).collect();
+    assert_eq!(summaries.len(), 3, "{summaries:?}");
+    assert!(summaries[0].contains("op-dbus.toml"), "{summaries:?}");
+    assert_eq!(
+        records[0].entry.detail["grants"]["net"]["netlink"]["change"][0],
+        "eth0"
+    );
+    assert!(summaries[2].contains("no configuration"), "{summaries:?}");
+}
