@@ -45,8 +45,10 @@ impl NetworkManager {
 </policy></busconfig>"#
         );
         std::fs::write(directory.join("bus.conf"), bus).expect("a file");
+        // The loopback left alone: a managed one has a profile that would be counted among the test's own.
         let configuration = format!(
-            "[main]\nplugins=keyfile\nauth-polkit=false\ndns=none\ndhcp=internal\nno-auto-default=*\n[keyfile]\npath={here}/profiles\n[logging]\nlevel=ERR\n"
+            "[main]\nplugins=keyfile\nauth-polkit=false\ndns=none\ndhcp=internal\nno-auto-default=*\n\
+             [keyfile]\npath={here}/profiles\nunmanaged-devices=interface-name:lo\n[logging]\nlevel=ERR\n"
         );
         std::fs::write(directory.join("nm.conf"), configuration).expect("a file");
         let mut daemon = Command::new("dbus-daemon")

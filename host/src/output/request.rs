@@ -149,8 +149,11 @@ mod tests {
                 link: Some("br0".into()),
                 weight: 1,
                 onlink: false,
+                unknown: Vec::new(),
             }],
-            has_unknown: false,
+            source: None,
+            lifetime: None,
+            unknown: Vec::new(),
         };
         assert_eq!(
             netlink(&Request::PutRoute(route)),

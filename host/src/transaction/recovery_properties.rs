@@ -134,13 +134,13 @@ proptest! {
         drop(book);
         for death in deaths {
             *deadly.left.lock().unwrap() = Some(death);
-            until_death(recover(&state, &undoers));
+            until_death(recover(&state, &undoers, "its process died"));
         }
         *deadly.left.lock().unwrap() = None;
-        if let Some(recovered) = run(recover(&state, &undoers)).unwrap() {
+        if let Some(recovered) = run(recover(&state, &undoers, "its process died")).unwrap() {
             prop_assert_eq!(recovered.undone.incomplete, []);
         }
         pretty_assertions(&kernel.snapshot(), &before);
-        prop_assert!(run(recover(&state, &undoers)).unwrap().is_none());
+        prop_assert!(run(recover(&state, &undoers, "its process died")).unwrap().is_none());
     }
 }

@@ -161,12 +161,14 @@ fn spec(name: &str, kind: Value) -> io::Result<LinkSpec> {
             mac: None,
             description: None,
             transmit_queue_length: None,
+            group: None,
             arp: None,
             all_multicast: None,
             promiscuous: None,
             address_generation: None,
             controller: ControllerChange::Keep,
             port: None,
+            unknown: Vec::new(),
         },
     })
 }
