@@ -55,16 +55,17 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     .await?;
     let id = transaction.id.clone();
     let book = transaction.book.clone();
-    let mut outcomes = Vec::new();
-    let working = restore(back, &book, &mut outcomes);
+    let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
+    let working = restore(back, &book, &mut outcomes, &mut notes);
     let closed = transaction.close(working, None).await;
+    notes.extend(closed.notes);
     Ok(Report {
         transaction: id,
         checkpoint: closed.checkpoint,
         outcomes,
         verified: true,
         ending: closed.ending,
-        notes: closed.notes,
+        notes,
     })
 }
 
@@ -101,10 +102,11 @@ async fn restore(
     back: &Back<'_>,
     book: &Arc<Book>,
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
+    notes: &mut Vec<String>,
 ) -> Result<(), Cause> {
     for checkpoint in back.way {
         match &checkpoint.effects {
-            Some(effects) => undo_apply(back, book, effects, &checkpoint.plugins).await?,
+            Some(effects) => undo_apply(back, book, effects, &checkpoint.plugins, notes).await?,
             None => restore_all(back, book, &checkpoint.plugins, outcomes).await?,
         }
     }
@@ -125,6 +127,7 @@ async fn undo_apply(
     book: &Arc<Book>,
     effects: &Effects,
     noted: &[Noted],
+    notes: &mut Vec<String>,
 ) -> Result<(), Cause> {
     let effects = Effects {
         noted: noted.to_vec(),
@@ -142,6 +145,7 @@ async fn undo_apply(
     let mut keep = |_: &Images| Ok(());
     let recorder: Arc<dyn Recorder> = book.clone();
     let reversed = reverse(&effects, &undoers, &recorder, &mut keep).await;
+    notes.extend(reversed.notes.iter().cloned());
     if reversed.incomplete.is_empty() {
         return Ok(());
     }

@@ -94,10 +94,22 @@ pub fn differences(
 
 /// What went with a link and no request brings back, in words.
 pub fn lost_for_good(before: &Images, now: &Now) -> Vec<String> {
-    let links = before.links.iter().filter_map(|(name, was)| {
-        let is = now.images.links.get(name).flatten()?;
-        let lost = same::lost_discipline(was?, is)?;
-        Some(format!("link {name} is without its queueing discipline {lost}: op-dbus does not bring those back"))
+    let links = before.links.iter().flat_map(|(name, was)| {
+        let is = now.images.links.get(name).flatten();
+        let mut lost = Vec::new();
+        if let (Some(was), Some(is)) = (was, is) {
+            lost.extend(same::lost_discipline(was, is).map(|discipline| {
+                format!("its queueing discipline {discipline}: op-dbus does not bring those back")
+            }));
+            lost.extend(same::lost_attributes(was, is).map(|attribute| {
+                format!(
+                    "the attribute {}: the kernel did not take it back",
+                    attribute.place
+                )
+            }));
+        }
+        lost.into_iter()
+            .map(move |lost| format!("link {name} is without {lost}"))
     });
     let routes = before.routes.iter().filter_map(|(key, was)| {
         let is = now.images.routes.get(key).flatten()?;

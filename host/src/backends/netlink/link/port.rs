@@ -89,11 +89,11 @@ fn decode_bridge(data: Attributes<'_>, mut unknown: Unknown<'_>) -> Result<Bridg
             NEIGH_SUPPRESS => port.neighbour_suppression = Some(item.flag()?),
             ISOLATED => port.isolated = Some(item.flag()?),
             // State, identifiers, timers, counts.
-            1 | 13..=24 | 26 | 35 | 36 | 38 | 42 => {}
+            1 | 13..=24 | 26 | 35 | 36 | 38 | 41 => {}
             // MULTICAST_ROUTER, MCAST_EHT_HOSTS_LIMIT
             25 => unknown.unless(&item, 1),
             37 => unknown.unless(&item, 512),
-            // PROXYARP, MCAST_TO_UCAST, VLAN_TUNNEL, GROUP_FWD_MASK, LOCKED, MAB, BACKUP_PORT and what is newer.
+            // PROXYARP, MCAST_TO_UCAST, VLAN_TUNNEL, GROUP_FWD_MASK, BACKUP_PORT, LOCKED, MAB, MCAST_MAX_GROUPS and what is newer.
             _ => unknown.unless(&item, 0),
         }
     }
