@@ -136,3 +136,87 @@ round_trips! {
     a_vxlan_is_made_and_taken_back: "vxlan", "vxlan", r#", "vxlan": {"id": 7, "remote": "192.0.2.7", "port": 4789}"#;
     a_wireguard_is_made_and_taken_back: "wireguard", "wireguard", r#", "wireguard": {"listen_port": 51820}"#;
 }
+
+/// Files below a directory that hold a text. The escrow is left out: keeping texts is what it is for.
+fn spilt(directory: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("state/secrets") {
+            found.extend(spilt(&path, text));
+        } else if path.is_file() {
+            let bytes = std::fs::read(&path).expect("a file");
+            if String::from_utf8_lossy(&bytes).contains(text) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_wireguard_key_goes_from_its_file_into_the_kernel_and_nowhere_else() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(namespace) = namespace_with("wireguard") else {
+        return;
+    };
+    // Curve25519 keys as wg(8) clamps them, so that the kernel keeps them as they are.
+    const KEYS: [&str; 2] = [
+        "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=",
+        "eLyLEyVQoZk0LSYgPG3Ls6HcNDgYhJg6Gdz7mQgQvHA=",
+    ];
+    let names = tempfile::tempdir().expect("a directory");
+    let key = names.path().join("wg0");
+    let write = |text: &str| {
+        std::fs::write(&key, text).expect("a file");
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&key, private).expect("it is ours");
+    };
+    let file = namespace.file(
+        "state.json",
+        r#"{"version": 1, "plugins": {"net": {"interfaces": [
+            {"name": "probe", "type": "wireguard", "wireguard": {"private_key": {"secret": "wg0"}}}]}}}"#,
+    );
+    let file = file.to_str().expect("a temporary path is text");
+    let directory = names.path().to_str().expect("a temporary path is text");
+    let run = |arguments: &[&str]| {
+        let run = namespace.op_dbus(&[&["--secrets-dir", directory, "-vv"], arguments].concat());
+        for key in KEYS {
+            assert!(
+                !run.stdout.contains(key) && !run.stderr.contains(key),
+                "{arguments:?}"
+            );
+            assert_eq!(
+                spilt(namespace.directory(), key),
+                Vec::<std::path::PathBuf>::new()
+            );
+        }
+        run
+    };
+    let fingerprint = || {
+        let state = run(&["query", "--interface", "probe", "--json"])
+            .success()
+            .json();
+        let key = &state["plugins"]["net"]["interfaces"][0]["wireguard"]["private_key"];
+        key["fingerprint"]
+            .as_str()
+            .expect("it has a key")
+            .to_owned()
+    };
+
+    write(KEYS[0]);
+    run(&["apply", "--dry-run", file]).success();
+    run(&["apply", file]).success();
+    run(&["verify", file]).success();
+    let first = fingerprint();
+    write(KEYS[1]);
+    run(&["diff", "--json", file]).code(2);
+    run(&["apply", "--json", file]).success();
+    assert_ne!(fingerprint(), first);
+    run(&["checkpoint", "list"]).success();
+    run(&["audit", "show"]).success();
+    // The text of the first key is nowhere but in the escrow by now.
+    run(&["rollback"]).success();
+    assert_eq!(fingerprint(), first);
+}

@@ -8,5 +8,7 @@ mod apply;
 mod carrier;
 mod kinds;
 mod namespace;
+mod network_manager;
+mod network_plugin;
 mod rollback;
 mod validation;

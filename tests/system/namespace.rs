@@ -31,6 +31,11 @@ impl Namespace {
         namespace
     }
 
+    /// Its name, as `ip netns` has it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A directory of the test's own.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -197,7 +202,11 @@ pub struct Run {
 }
 
 impl Run {
-    fn of(command: &mut Command) -> Self {
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn of(command: &mut Command) -> Self {
         let shown = format!("{command:?}");
         let output = command.output();
         let Output {

@@ -120,7 +120,7 @@ fn of_two_secrets_under_one_key_the_setting_tells_which() {
 
 #[tokio::test]
 async fn a_real_network_manager_asks_and_is_answered() {
-    let Some((host, bus)) = Host::start().await else {
+    let Some((host, bus)) = Host::start_without_udev().await else {
         return;
     };
     let (_directory, secrets) = store(&["wired"]);

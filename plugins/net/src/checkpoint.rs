@@ -1,12 +1,14 @@
 //! Checkpoints: what is, written as an exact wish, so that going back is one more comparison.
 
+mod maps;
+
 use std::collections::HashSet;
 
 use op_dbus_plugin::{CheckpointData, Failure, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::apply::apply;
-use crate::compare::{Extent, compare, filled};
+use crate::compare::{DATAPATH, Extent, compare, filled};
 use crate::query::{self, Read};
 use crate::section::{Interface, LinkType, Route, Section, State};
 
@@ -32,12 +34,28 @@ pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
         None => (query::everything()?, None),
     };
     let mut beside = Vec::new();
+    let is_named = |name: &String| {
+        within.is_none_or(|within| within.interfaces().iter().any(|it| it.name == *name))
+    };
     for interface in section.interfaces.iter_mut().flatten() {
-        *interface = exact(interface, read.as_ref(), &mut beside);
+        *interface = if interface.r#type == Some(LinkType::OvsBridge) && !is_named(&interface.name)
+        {
+            // It is here for a port alone: nothing of its own was read, and nothing of its own is to come back.
+            Interface {
+                r#type: Some(LinkType::OvsBridge),
+                ..Interface::named(interface.name.clone())
+            }
+        } else {
+            exact(interface, read.as_ref(), &mut beside)
+        };
     }
     section.routes.get_or_insert_default().extend(beside);
+    if let Some(db) = &mut section.ovs_db {
+        db.unavailable = None;
+    }
     if let Some(within) = within {
         note_absent(&mut section, within);
+        maps::note_absent(&mut section, within);
     }
     let checkpoint = Checkpoint {
         whole: within.is_none(),
@@ -114,7 +132,21 @@ fn note_absent(section: &mut Section, within: &Section) {
         state: Some(State::Absent),
         ..Interface::named(interface.name.clone())
     };
-    let absent: Vec<Interface> = missing.map(absent).collect();
+    let mut absent: Vec<Interface> = missing.map(absent).collect();
+    // Ports of Open vSwitch come into being by being listed.
+    let listed = within
+        .interfaces()
+        .iter()
+        .flat_map(|it| it.ports.iter().flatten());
+    let mut named: HashSet<&String> = within.interfaces().iter().map(|it| &it.name).collect();
+    for port in listed.filter(|port| !there.contains(&port.name)) {
+        if named.insert(&port.name) {
+            absent.push(Interface {
+                state: Some(State::Absent),
+                ..Interface::named(port.name.clone())
+            });
+        }
+    }
     section.interfaces.get_or_insert_default().extend(absent);
 
     let keys: HashSet<_> = section.routes().iter().map(Route::key).collect();
@@ -157,6 +189,7 @@ pub fn go_back(to: &CheckpointData) -> Result<Vec<Outcome>, Failure> {
     };
     if checkpoint.whole {
         forget_new(&mut wish, &current);
+        maps::note_absent(&mut wish, &current);
     }
     let steps = compare(&current, &wish, Extent::Exact)?;
     let actions = steps
@@ -181,7 +214,11 @@ fn forget_new(wish: &mut Section, current: &Section) {
         // A device that lives as long as its process is that process's business.
         let tun = interface.tun.as_ref().or(interface.tap.as_ref());
         let is_passing = tun.is_some_and(|tun| tun.persistent == Some(false));
-        !there.contains(&interface.name) && !is_hardware && !is_passing
+        // Open vSwitch's own links come and go with its bridges and tunnels.
+        let held_by = interface.controller.as_ref().and_then(Option::as_deref);
+        let is_datapath = interface.name == DATAPATH
+            || (held_by == Some(DATAPATH) && interface.name.contains("_sys"));
+        !there.contains(&interface.name) && !is_hardware && !is_passing && !is_datapath
     };
     let absent = |interface: &Interface| Interface {
         state: Some(State::Absent),

@@ -102,6 +102,8 @@ fn compile(
         (Some(Object::Route(before)), None) => push(Request::DeleteRoute(route(*before))),
         (None, Some(Object::Rule(rule))) => push(Request::AddRule(rule.to_wire())),
         (Some(Object::Rule(rule)), None) => push(Request::DeleteRule(rule.to_wire())),
+        // It is no request to the kernel: `apply` carries it out between two batches.
+        (_, Some(Object::Switch(_))) => {}
         _ => return Err("it says neither what is to be made, changed nor removed".to_owned()),
     }
     Ok(())

@@ -150,7 +150,9 @@ pub fn wire(interface: &Interface) -> Option<nl::Kind> {
         LinkType::Tun => nl::Kind::Tun(tun(&i.tun, nl::TunMode::Tun)),
         LinkType::Tap => nl::Kind::Tun(tun(&i.tap, nl::TunMode::Tap)),
         LinkType::Wireguard => nl::Kind::Wireguard(plain(&i.wireguard)),
-        LinkType::OvsBridge | LinkType::Other(_) => return None,
+        LinkType::OvsBridge | LinkType::OvsInternal | LinkType::OvsPort | LinkType::Other(_) => {
+            return None;
+        }
     })
 }
 

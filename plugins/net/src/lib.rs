@@ -1,4 +1,4 @@
-//! The plugin `net`: the kernel's network configuration as a section of a state file.
+//! The plugin `net`: the kernel's network configuration, and Open vSwitch's, as a section of a state file.
 //!
 //! Layout
 //! - [`section`] the section's types: what a state file says and what `query` shows, and their schema
@@ -6,6 +6,7 @@
 //! - [`query`] reading what a section concerns, or everything
 //! - [`mod@compare`] what is against the wish: the one comparison behind plan, verification and rollback, as [`step`]s
 //! - [`order`] which step goes first; [`summary`] words for a person
+//! - [`ovs`] Open vSwitch's rows and the section: reading them, changing them in one transaction
 //! - [`compile`] from actions to netlink requests; [`apply`] carries them out
 //! - [`checkpoint`] noting what is and going back to it
 //! - [`kind`] the settings of a link's kind as a whole
@@ -16,6 +17,7 @@ pub mod compare;
 pub mod compile;
 pub mod kind;
 pub mod order;
+pub mod ovs;
 pub mod query;
 pub mod section;
 pub mod step;
@@ -41,7 +43,8 @@ impl Plugin for Net {
         Description {
             name: "net".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "Links, addresses, routes and rules of the kernel, over netlink".to_owned(),
+            summary: "Links, addresses, routes and rules of the kernel, and Open vSwitch"
+                .to_owned(),
             schema: include_str!("../schema.json").to_owned(),
             supports: Features {
                 checkpoints: true,
@@ -59,6 +62,9 @@ impl Plugin for Net {
             Watch::Routes,
             Watch::Rules,
             Watch::Neighbours,
+            Watch::OvsdbTable("Open_vSwitch/Bridge".to_owned()),
+            Watch::OvsdbTable("Open_vSwitch/Port".to_owned()),
+            Watch::OvsdbTable("Open_vSwitch/Interface".to_owned()),
         ]
     }
 

@@ -1,6 +1,6 @@
 //! The order of steps: what stands on something goes before it when removed and after it when made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use op_dbus_plugin::Operation;
 
@@ -9,9 +9,24 @@ use crate::kind;
 use crate::section::Interface;
 use crate::step::{Object, Step};
 
+/// The links that are to be ready before Open vSwitch changes.
+#[derive(Debug, Default)]
+pub struct Phases {
+    /// They become ports: they leave their controllers, or come into being, before Open vSwitch takes them.
+    pub joins: BTreeSet<String>,
+    /// They go, because Open vSwitch makes links of their names.
+    pub clears: BTreeSet<String>,
+}
+
 /// When a kind of step has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
+    /// A link that Open vSwitch makes anew under the same name.
+    ClearForSwitch,
+    /// Links that join Open vSwitch, and what they stand on, by depth.
+    PrepareForSwitch(usize),
+    /// The one change of Open vSwitch's bridges and ports.
+    Switch,
     RemoveRule,
     RemoveRoute,
     RemoveNeighbour,
@@ -30,7 +45,9 @@ enum Turn {
 }
 
 /// Sorts steps; those of equal rank keep their order.
-pub fn sort(steps: &mut [Step], current: &Index) {
+///
+/// All that is not named in `phases` waits until Open vSwitch has made its links.
+pub fn sort(steps: &mut [Step], current: &Index, phases: &Phases) {
     let mut later: HashMap<&str, &Interface> = HashMap::new();
     for step in steps.iter() {
         if let Some(Object::Link(link)) = &step.after {
@@ -42,7 +59,18 @@ pub fn sort(steps: &mut [Step], current: &Index) {
         later: &later,
         known: HashMap::new(),
     };
-    let turns: Vec<Turn> = steps.iter().map(|step| turn(step, &mut depths)).collect();
+    let first = foundations(phases, &later);
+    let turn = |step: &Step| match (&step.before, &step.after) {
+        (_, Some(Object::Switch(_))) => Turn::Switch,
+        (Some(Object::Link(link)), None) if phases.clears.contains(&link.name) => {
+            Turn::ClearForSwitch
+        }
+        (_, Some(Object::Link(link))) if first.contains(&link.name) => {
+            Turn::PrepareForSwitch(depths.after(&link.name))
+        }
+        _ => turn(step, &mut depths),
+    };
+    let turns: Vec<Turn> = steps.iter().map(turn).collect();
     let mut places: Vec<usize> = (0..steps.len()).collect();
     places.sort_by_key(|place| turns[*place]);
     let mut sorted: Vec<Option<Step>> = steps
@@ -54,6 +82,22 @@ pub fn sort(steps: &mut [Step], current: &Index) {
             steps[to] = step;
         }
     }
+}
+
+/// The links that join Open vSwitch, and those that they stand on.
+fn foundations(phases: &Phases, later: &HashMap<&str, &Interface>) -> HashSet<String> {
+    let mut found = HashSet::new();
+    let mut open: Vec<String> = phases.joins.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        let link = later.get(name.as_str()).copied();
+        if !found.insert(name) {
+            continue;
+        }
+        let below = link.and_then(kind::parent).into_iter();
+        let below = below.chain(link.and_then(kind::peer));
+        open.extend(below.map(str::to_owned));
+    }
+    found
 }
 
 fn blank() -> Step {
@@ -81,6 +125,7 @@ fn turn(step: &Step, depths: &mut Depths) -> Turn {
         Object::Address(_) if removes => Turn::RemoveAddress,
         Object::Address(_) => Turn::PutAddress,
         Object::Vlans(_) => Turn::SetVlans,
+        Object::Switch(_) => Turn::Switch,
         Object::Link(link) if removes => {
             Turn::RemoveLink(std::cmp::Reverse(depths.before(&link.name)))
         }

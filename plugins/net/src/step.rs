@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::section::{Address, Interface, Neighbour, Route, Rule, Vlans};
+use crate::section::{Address, Interface, Neighbour, Route, Rule, Section, Vlans};
 
 /// What a step makes, changes or removes; in the section's words, so that a person can read an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub enum Object {
     Route(Box<Route>),
     /// A route rule.
     Rule(Box<Rule>),
+    /// Bridges and ports of Open vSwitch, as a section that holds nothing else. Of a change, only what changes.
+    #[serde(rename = "open_vswitch")]
+    Switch(Box<Section>),
 }
 
 /// Something that hangs from a link. In JSON its own keys, and the link's name under `interface`.

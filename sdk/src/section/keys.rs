@@ -95,12 +95,25 @@ impl<T> Slot<Option<T>> {
     }
 }
 
-/// Declares an object of the section. Keys in the first block are required, those under `optional` become `Option`s.
+/// The word of a key in a state file: the field's name, unless another is given.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! key_word {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $word:literal) => {
+        $word
+    };
+}
+
+/// Declares an object of the section. Keys in the first block are required, those under `optional` become `Option`s. A key that is no
+/// Rust name stands behind its field: `ovs_db = "ovs-db": OvsDb`.
 #[macro_export]
 macro_rules! keys {
     (
         $(#[$meta:meta])* pub struct $name:ident { $($(#[$rmeta:meta])* $rfield:ident: $rtype:ty,)* }
-        optional { $($(#[$ometa:meta])* $ofield:ident: $otype:ty,)* }
+        optional { $($(#[$ometa:meta])* $ofield:ident $(= $oword:literal)?: $otype:ty,)* }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -108,7 +121,7 @@ macro_rules! keys {
         #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
         pub struct $name {
             $($(#[$rmeta])* pub $rfield: $rtype,)*
-            $($(#[$ometa])* #[serde(skip_serializing_if = "Option::is_none")] pub $ofield: Option<$otype>,)*
+            $($(#[$ometa])* $(#[serde(rename = $oword)])? #[serde(skip_serializing_if = "Option::is_none")] pub $ofield: Option<$otype>,)*
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
@@ -127,7 +140,7 @@ macro_rules! keys {
                         use $crate::section::keys::Read as _;
                         const REQUIRED: &[&str] = &[$(stringify!($rfield)),*];
                         let mut keys = $crate::section::keys::Keys::new(
-                            &[$(stringify!($rfield),)* $(stringify!($ofield),)*]
+                            &[$(stringify!($rfield),)* $($crate::key_word!($ofield $($oword)?),)*]
                         );
                         let mut object = $name::default();
                         while let Some(place) = keys.next(&mut map)? {

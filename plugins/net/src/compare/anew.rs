@@ -31,7 +31,7 @@ impl Doomed {
         let mut open: Vec<(String, bool)> = Vec::new();
         for wish in &wishes.list {
             let name = &wish.interface.name;
-            let Some(have) = current.get(name) else {
+            let Some(have) = current.get(name).filter(|have| !is_of_database(have)) else {
                 continue;
             };
             if wish.interface.is_absent() {
@@ -118,12 +118,24 @@ fn leaves(name: &str, other: &str, wishes: &Wishes) -> bool {
     is_another || kind::peer(wish).is_some_and(|peer| peer != other)
 }
 
+/// A patch port, a tunnel or a bond of Open vSwitch, of which the kernel knows nothing.
+pub fn is_of_database(have: &Interface) -> bool {
+    have.r#type == Some(LinkType::OvsPort)
+}
+
 fn removable(have: &Interface) -> Result<(), Failure> {
     match have.r#type {
         Some(LinkType::Ethernet | LinkType::Loopback) => Err(Failure::new(
             FailureCode::Unsupported,
             format!(
                 "interface {} is hardware and cannot be removed: use \"state\": \"down\"",
+                have.name
+            ),
+        )),
+        Some(LinkType::Other(ref word)) if word == "openvswitch" => Err(Failure::new(
+            FailureCode::Unsupported,
+            format!(
+                "interface {} belongs to Open vSwitch and cannot be removed here: its bridge or port can",
                 have.name
             ),
         )),
@@ -134,6 +146,7 @@ fn removable(have: &Interface) -> Result<(), Failure> {
 fn repeatable(have: &Interface, why: &str) -> Result<(), Failure> {
     let obstacle = match &have.r#type {
         Some(LinkType::Ethernet | LinkType::Loopback) => "it is hardware".to_owned(),
+        Some(LinkType::OvsPort) => return Ok(()),
         Some(LinkType::Other(word)) => format!("op-dbus cannot make links of the kind {word}"),
         None => "its kind is not known".to_owned(),
         Some(LinkType::Veth) if kind::peer(have).is_none() => {

@@ -225,7 +225,7 @@ pub fn same(want: &Value, have: &Value) -> bool {
 }
 
 /// `mtu 1500 → 9000`, `controller br0`, without the place of a port's or a kind's settings said twice.
-fn changed(key: &str, have: Option<&Value>, want: &Value) -> String {
+pub fn changed(key: &str, have: Option<&Value>, want: &Value) -> String {
     let key = match key {
         "alternative_names" => "alternative names",
         "transmit_queue_length" => "transmit queue length",
@@ -275,6 +275,8 @@ pub fn merged(have: &Interface, wish: Option<&Interface>, parent_mac: Option<&st
     if whole.mac.as_ref().map(|mac| mac.0.as_str()) == parent_mac || !has_own_mac(of.as_ref()) {
         whole.mac = None;
     }
+    // What Open vSwitch said of it as a port is nothing to the kernel.
+    whole.port = whole.port.filter(|port| !port.is_of_switch());
     if whole.address_generation == Some(crate::section::words::AddressGeneration::Eui64) {
         whole.address_generation = None;
     }

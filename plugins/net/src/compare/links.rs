@@ -2,8 +2,9 @@
 
 use op_dbus_plugin::{Failure, FailureCode};
 
-use super::anew::Doomed;
+use super::anew::{Doomed, is_of_database};
 use super::link::{self, LinkChange};
+use super::split::SwitchWish;
 use super::vlans;
 use super::wish::Wish;
 use super::{Extent, Index, Losses, Wishes};
@@ -24,7 +25,9 @@ pub fn steps(
     let mut steps = Vec::new();
     for wish in &wishes.list {
         let name = &wish.interface.name;
-        match current.get(name) {
+        let is_ports = wish.interface.r#type == Some(LinkType::OvsPort);
+        match current.get(name).filter(|have| !is_of_database(have)) {
+            Some(have) if wish.interface.is_absent() && have.is_of_switch() => {}
             Some(have) if wish.interface.is_absent() => steps.push(remove(have, wish)),
             Some(have) if doomed.takes(name) => {
                 again(
@@ -40,7 +43,15 @@ pub fn steps(
             Some(have) => change(
                 current, wishes, have, wish, doomed, extent, losses, &mut steps,
             ),
-            None if wish.interface.is_absent() => {}
+            None if wish.interface.is_absent() || is_ports => {}
+            // A port that is only listed is looked for by Open vSwitch itself.
+            None if is_bare(wish) => {}
+            // What is not there is nobody's port.
+            None if is_only_detached(&wish.interface) => {}
+            None if wish.interface.is_of_switch() => {
+                let blank = Interface::named(name.clone());
+                steps.push(set_up(&blank, wish.interface.clone(), false));
+            }
             None => steps.push(create(wish, losses)?),
         }
     }
@@ -52,6 +63,11 @@ pub fn steps(
         losses.again.insert(name.clone());
         if let (Some(have), None) = (current.get(name), wishes.get(name)) {
             again(current, have, None, doomed, losses, extent, &mut steps);
+        }
+        // Of a bridge of Open vSwitch the file has said what becomes of each port.
+        let was_switch = current.get(name).is_some_and(Interface::is_of_switch);
+        if was_switch {
+            continue;
         }
         // Ports that stay where they are lose their controller for a moment.
         for port in current.ports(name).filter(|port| !doomed.takes(port)) {
@@ -66,6 +82,43 @@ pub fn steps(
     }
     vlans::steps(current, wishes, losses, &mut steps);
     Ok(steps)
+}
+
+/// Whether nothing but a place in Open vSwitch is said of a link.
+fn is_bare(wish: &Wish) -> bool {
+    (wish.switch.is_some() || wish.is_bond_link)
+        && wish.interface.is_only_name()
+        && wish.path.is_none()
+}
+
+/// Whether nothing but having no controller is said of a link.
+fn is_only_detached(wish: &Interface) -> bool {
+    let detached = Interface {
+        controller: Some(None),
+        ..Interface::named(wish.name.clone())
+    };
+    *wish == detached
+}
+
+/// A link that Open vSwitch has made (anew) gets what is the kernel's business.
+pub fn set_up(have: &Interface, mut whole: Interface, again: bool) -> Step {
+    let name = have.name.clone();
+    let state = *whole.state.get_or_insert(State::Up);
+    (whole.ipv4, whole.ipv6, whole.ports, whole.vlans) = (None, None, None, None);
+    (whole.r#type, whole.controller, whole.port, whole.index) = (None, None, None, None);
+    (whole.mtu, whole.mac) = (None, None);
+    kind::clear(&mut whole);
+    let words = match (state, again) {
+        (State::Down, _) => "keep down",
+        (_, false) => "bring up",
+        (_, true) => "bring up again",
+    };
+    Step::new(
+        target(&name),
+        Some(Object::Link(Box::new(Interface::named(name.clone())))),
+        Some(Object::Link(Box::new(whole))),
+        words,
+    )
 }
 
 fn target(name: &str) -> String {
@@ -132,16 +185,24 @@ fn again(
     } else {
         format!(": {}", change.words.join(", "))
     };
-    let mut create = Step::new(
-        target(&have.name),
-        None,
-        Some(Object::Link(Box::new(whole))),
-        format!("make anew{words}"),
-    );
+    losses.moved.insert(have.name.clone());
+    let mut create = if whole.is_of_switch() {
+        set_up(have, whole, true)
+    } else {
+        Step::new(
+            target(&have.name),
+            None,
+            Some(Object::Link(Box::new(whole))),
+            format!("make anew{words}"),
+        )
+    };
     create.disruptive = true;
     create.differences = change.differences;
-    losses.moved.insert(have.name.clone());
-    steps.extend([delete, create]);
+    // Open vSwitch takes its own away.
+    if !have.is_of_switch() {
+        steps.push(delete);
+    }
+    steps.push(create);
 }
 
 fn attach_again(have: &Interface, controller: &str, steps: &mut Vec<Step>) {
@@ -173,8 +234,15 @@ fn change(
     let mut have_now = have.clone();
     // A controller that goes away leaves its port without one.
     let held_by = have.controller.as_ref().and_then(Option::as_ref);
+    // Open vSwitch takes it before that controller goes, unless that goes for Open vSwitch's sake.
+    let joins_before = (wish.is_bond_link || matches!(wish.switch, Some(SwitchWish::Port(..))))
+        && held_by.is_some_and(|controller| {
+            let wish = wishes.get(controller).and_then(|wish| wish.switch.as_ref());
+            !matches!(wish, Some(SwitchWish::Bridge(..)))
+        });
     if held_by.is_some_and(|controller| doomed.takes(controller))
         && wish.interface.controller.is_some()
+        && !joins_before
     {
         let stays_the_same = wish.interface.controller.as_ref() == have.controller.as_ref();
         (have_now.controller, have_now.port) = (None, None);
@@ -274,7 +342,9 @@ fn create(wish: &Wish, losses: &mut Losses) -> Result<Step, Failure> {
     let way_out = match &link.r#type {
         None => Some("say its `type` to have it made".to_owned()),
         Some(LinkType::Ethernet | LinkType::Loopback) => Some("hardware cannot be made".to_owned()),
-        Some(LinkType::OvsBridge) => Some("this version does not do ovs-bridge".to_owned()),
+        Some(LinkType::OvsBridge | LinkType::OvsInternal | LinkType::OvsPort) => {
+            Some("say the bridge of Open vSwitch that it is a port of".to_owned())
+        }
         Some(LinkType::Other(word)) => {
             Some(format!("op-dbus cannot make links of the kind {word}"))
         }

@@ -2,11 +2,15 @@
 //! they make true.
 
 mod anew;
+mod bridge;
 mod hanging;
 mod link;
 mod links;
+mod port;
 mod routes;
 mod rules;
+mod split;
+mod switch;
 mod vlans;
 mod wish;
 
@@ -16,7 +20,8 @@ use std::net::IpAddr;
 use op_dbus_plugin::Failure;
 
 pub use anew::Doomed;
-pub use link::filled;
+pub use link::{filled, same};
+pub use split::DATAPATH;
 pub use wish::Wishes;
 
 use crate::kind;
@@ -104,10 +109,13 @@ pub fn compare(current: &Section, desired: &Section, extent: Extent) -> Result<V
     let wishes = Wishes::of(desired, &index);
     let doomed = Doomed::find(&index, &wishes, extent)?;
     let mut losses = Losses::default();
+    let switched = switch::compare(&index, &wishes, current, desired, extent)?;
     let mut steps = links::steps(&index, &wishes, &doomed, extent, &mut losses)?;
+    switch::link_steps(&switched, &index, &wishes, &mut losses, &mut steps);
     hanging::steps(&index, &wishes, extent, &mut losses, &mut steps);
     routes::steps(current, desired, &losses, extent, &mut steps);
     rules::steps(current, desired, &mut steps);
-    order::sort(&mut steps, &index);
+    steps.extend(switched.step);
+    order::sort(&mut steps, &index, &switched.phases);
     Ok(steps)
 }

@@ -1,9 +1,11 @@
 //! The wish, brought to one form: one entry a link, with its controller and its settings as a port, wherever the file says them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Index;
+use super::split::{SwitchWish, leaves_kernels, split};
 use crate::kind;
+use crate::ovs::{OWNER, OWNER_KEY};
 use crate::section::port::PortSettings;
 use crate::section::words::AddressGeneration;
 use crate::section::{Interface, LinkType, Method, Section};
@@ -19,6 +21,10 @@ pub struct Wish {
     pub port_path: Option<String>,
     /// Where the file names it as the peer of another, and not that other as its own.
     pub peer_path: Option<String>,
+    /// It is a link of a bond of Open vSwitch.
+    pub is_bond_link: bool,
+    /// What Open vSwitch is to do; the rest is the kernel's.
+    pub switch: Option<SwitchWish>,
 }
 
 impl Wish {
@@ -62,6 +68,8 @@ pub struct Wishes {
     /// One a link.
     pub list: Vec<Wish>,
     by_name: HashMap<String, usize>,
+    /// What cannot be, by the link's name.
+    pub impossible: BTreeMap<String, String>,
 }
 
 impl Wishes {
@@ -91,7 +99,42 @@ impl Wishes {
                 wishes.peer(at, &interface.name, peer, current);
             }
         }
+        wishes.bonds(current);
+        wishes.impossible = split(&mut wishes.list, current);
         wishes
+    }
+
+    /// The links of Open vSwitch's bonds leave the kernel's controllers.
+    fn bonds(&mut self, current: &Index) {
+        let mut members = Vec::new();
+        for wish in &self.list {
+            let bond = wish
+                .interface
+                .port
+                .as_ref()
+                .and_then(|port| port.bond.as_ref());
+            for (at, name) in bond
+                .and_then(|bond| bond.ports.as_ref())
+                .into_iter()
+                .flatten()
+                .enumerate()
+            {
+                members.push((name.clone(), wish.path_of(&format!("port/bond/ports/{at}"))));
+            }
+        }
+        for (name, path) in members {
+            let have = current.get(&name);
+            let held_by = have.and_then(|have| have.controller.clone()).flatten();
+            let bridge = held_by.as_deref().and_then(|name| current.get(name));
+            let is_switched = bridge.is_some_and(|it| it.r#type == Some(LinkType::OvsBridge));
+            let leaves = leaves_kernels(held_by.as_deref(), is_switched, current);
+            let wish = self.entry(&name);
+            wish.is_bond_link = true;
+            if wish.interface.controller.is_none() && (leaves.is_some() || is_switched) {
+                wish.interface.controller = Some(None);
+                wish.port_path = path;
+            }
+        }
     }
 
     /// What one end of a virtual Ethernet pair says holds for the other, as far as the file names that. A link of another kind does not
@@ -127,7 +170,15 @@ impl Wishes {
                 wish.interface.port = Some(Box::new(port.settings.clone()));
             }
         }
+        let is_switch = [Some(interface), current.get(&interface.name)]
+            .into_iter()
+            .flatten()
+            .any(|it| it.r#type == Some(LinkType::OvsBridge));
         for left_out in current.ports(&interface.name) {
+            let have = current.get(left_out).and_then(|have| have.port.as_ref());
+            if is_switch && !have.is_some_and(|port| is_own(port)) {
+                continue;
+            }
             let wish = self.entry(left_out);
             if wish.interface.controller.is_none() && !wish.interface.is_absent() {
                 wish.interface.controller = Some(None);
@@ -152,4 +203,13 @@ impl Wishes {
     pub fn get(&self, name: &str) -> Option<&Wish> {
         self.by_name.get(name).map(|place| &self.list[*place])
     }
+}
+
+/// Whether this plugin made a port of Open vSwitch.
+pub fn is_own(port: &PortSettings) -> bool {
+    let owner = port
+        .external_ids
+        .as_ref()
+        .and_then(|ids| ids.get(OWNER_KEY));
+    owner.cloned().flatten().as_deref() == Some(OWNER)
 }

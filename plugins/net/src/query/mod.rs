@@ -3,13 +3,14 @@
 mod ip;
 mod links;
 mod scope;
+mod switch;
 
 use std::collections::HashMap;
 
 use op_dbus_plugin::{Failure, netlink as nl};
 
 use crate::section::vlans::{Entry, Range};
-use crate::section::{Interface, Ip, Method, Route, Rule, Section, Vlans};
+use crate::section::{Interface, Ip, Method, OvsDb, Route, Rule, Section, Vlans};
 
 pub use scope::{Read, read, within};
 
@@ -20,6 +21,7 @@ pub use scope::{Read, read, within};
 pub fn everything() -> Result<Section, Failure> {
     let mut reading = Reading::default();
     reading.add_links(nl::links(&[])?);
+    switch::everything(&mut reading)?;
     reading.add_addresses(nl::addresses(&[])?)?;
     reading.add_routes(nl::routes(&whole())?)?;
     reading.add_neighbours(nl::neighbours(&[])?)?;
@@ -46,6 +48,7 @@ struct Reading {
     routes: Vec<Route>,
     rules: Vec<Rule>,
     places: HashMap<String, usize>,
+    ovs_db: Option<OvsDb>,
 }
 
 impl Reading {
@@ -196,6 +199,7 @@ impl Reading {
             interfaces: Some(self.interfaces),
             routes: some(self.routes.is_empty()).map(|()| self.routes),
             rules: some(self.rules.is_empty()).map(|()| self.rules),
+            ovs_db: self.ovs_db,
         }
     }
 }

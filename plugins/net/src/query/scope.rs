@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use op_dbus_plugin::netlink::{self as nl, LinkSelector};
 use op_dbus_plugin::{Failure, FailureCode};
 
-use super::{Reading, whole};
+use super::{Reading, switch, whole};
 use crate::compare::{Doomed, Extent, Index, Wishes};
 use crate::kind;
 use crate::section::{Interface, LinkType, Method, Section, State};
@@ -41,7 +41,10 @@ pub fn read(section: &Section) -> Result<(Section, Read), Failure> {
     if !selectors.is_empty() {
         reading.add_links(nl::links(&selectors)?);
     }
-    let anew = stacked(&mut reading, section)?;
+    let remade = switch::within(&mut reading, section)?;
+    let mut anew = stacked(&mut reading, section)?;
+    anew.extend(remade);
+    anew.extend(changes_datapath(section));
     let needs = Needs::of(&reading, section, &anew);
     if !needs.addresses.is_empty() {
         reading.add_addresses(nl::addresses(&needs.addresses)?)?;
@@ -75,6 +78,19 @@ pub fn read(section: &Section) -> Result<(Section, Read), Failure> {
     Ok((reading.section(), read))
 }
 
+/// Bridges of Open vSwitch whose link is made anew if they switch elsewhere.
+fn changes_datapath(section: &Section) -> impl Iterator<Item = String> {
+    let changes = |it: &&Interface| {
+        let settings = it.ovs_bridge.as_ref();
+        settings.is_some_and(|bridge| bridge.datapath_type.is_some())
+    };
+    section
+        .interfaces()
+        .iter()
+        .filter(changes)
+        .map(|it| it.name.clone())
+}
+
 /// The links that a section names, by itself or as controller, port, parent or peer.
 fn selectors(section: &Section) -> Vec<LinkSelector> {
     let mut names: Vec<&str> = Vec::new();
@@ -89,6 +105,11 @@ fn selectors(section: &Section) -> Vec<LinkSelector> {
                 .map(|port| port.name.as_str()),
         );
         names.extend(interface.controller.iter().flatten().map(String::as_str));
+        let own = interface.port.as_deref().into_iter();
+        let listed = interface.ports.iter().flatten().map(|port| &port.settings);
+        let bonds = listed.chain(own).filter_map(|port| port.bond.as_ref());
+        let links = bonds.flat_map(|bond| bond.ports.iter().flatten());
+        names.extend(links.map(String::as_str));
         names.extend(kind::parent(interface));
         names.extend(kind::peer(interface));
         let is_whole = interface.is_only_name();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ip::Ip;
 use super::kinds::{Bond, Bridge, Ipvlan, Macvlan, Tun, Veth, Vlan, Vrf, Wireguard};
+use super::ovs::OvsBridge;
 use super::port::{Port, PortSettings};
 use super::tunnels::{Geneve, Tunnel, Vxlan};
 use super::vlans::Vlans;
@@ -47,6 +48,8 @@ link_types! {
     Veth = "veth",
     Bridge = "bridge",
     OvsBridge = "ovs-bridge",
+    OvsInternal = "ovs-internal",
+    OvsPort = "ovs-port",
     Bond = "bond",
     Vlan = "vlan",
     Vxlan = "vxlan",
@@ -125,13 +128,14 @@ keys! {
         promiscuous: bool,
         /// How IPv6 link-local addresses come to be.
         address_generation: AddressGeneration,
-        /// The bridge, bond or VRF that it is a port of; `null` detaches it.
+        /// The bridge (the kernel's or Open vSwitch's), bond or VRF that it is a port of; `null` detaches it.
         #[serde(default)]
         #[cfg_attr(not(target_family = "wasm"), schemars(with = "Option<String>"))]
         controller: Option<String>,
         /// Its settings as a port. They may stand here or in the controller's `ports`.
         port: Box<PortSettings>,
-        /// Exactly these ports: names, or objects with `name` and settings.
+        /// Exactly these ports: names, or objects with `name` and settings. A bridge of Open vSwitch keeps the ports beside them that op-dbus
+        /// did not make.
         ports: Vec<Port>,
         /// VLANs of the bridge itself, where its VLAN filtering is on.
         vlans: Box<Vlans>,
@@ -139,6 +143,8 @@ keys! {
         veth: Box<Veth>,
         /// Settings of a bridge.
         bridge: Box<Bridge>,
+        /// Settings of a bridge of Open vSwitch.
+        ovs_bridge = "ovs-bridge": Box<OvsBridge>,
         /// Settings of a bond.
         bond: Box<Bond>,
         /// Settings of a VLAN.
@@ -222,6 +228,14 @@ impl Interface {
     /// Whether only its name is given.
     pub fn is_only_name(&self) -> bool {
         *self == Self::named(self.name.clone())
+    }
+
+    /// Whether Open vSwitch makes its link, if it has one: a bridge's own, an internal port's.
+    pub fn is_of_switch(&self) -> bool {
+        matches!(
+            self.r#type,
+            Some(LinkType::OvsBridge | LinkType::OvsInternal | LinkType::OvsPort)
+        )
     }
 
     /// IPv4 and IPv6 by number: 4 or 6.

@@ -4,6 +4,7 @@
 pub mod interface;
 pub mod ip;
 pub mod kinds;
+pub mod ovs;
 pub mod port;
 pub mod rule;
 #[cfg(not(target_family = "wasm"))]
@@ -18,6 +19,7 @@ pub use op_dbus_plugin::section::{Mac, Network, NextHop, Route};
 
 pub use interface::{Interface, LinkType, State};
 pub use ip::{Address, Ip, Method, Neighbour};
+pub use ovs::{OvsBond, OvsBridge, OvsDb, TextMap};
 pub use port::Port;
 pub use rule::Rule;
 pub use vlans::Vlans;
@@ -34,6 +36,8 @@ keys! {
         routes: Vec<Route>,
         /// Route rules, ip-rule(8). One that is not in the list is left alone.
         rules: Vec<Rule>,
+        /// Open vSwitch as a whole.
+        ovs_db = "ovs-db": OvsDb,
     }
 }
 

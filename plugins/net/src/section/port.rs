@@ -8,6 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::ovs::{OvsBond, TextMap};
 use super::vlans::Vlans;
 
 keys! {
@@ -41,8 +42,45 @@ keys! {
         fast_leave: bool,
         /// On a bond: the transmit queue of the port.
         queue_id: u16,
-        /// On a bridge with VLAN filtering: the VLANs of the port.
+        /// On a bridge with VLAN filtering, or of Open vSwitch: the VLANs of the port. On the latter a trunk without a list carries every VLAN.
         vlans: Vlans,
+        /// Open vSwitch: what the port is: `system` (a link of the kernel, the default), `internal` (a link that Open vSwitch makes), `patch`,
+        /// or a tunnel such as `vxlan`, `gre`, `geneve`.
+        r#type: String,
+        /// Open vSwitch: the other end of a tunnel, an IP address or `flow` (option `remote_ip`).
+        remote: String,
+        /// Open vSwitch: the own end of a tunnel, an IP address or `flow` (option `local_ip`).
+        local: String,
+        /// Open vSwitch: the key of a tunnel, such as a VXLAN's network identifier, a number or `flow`.
+        key: String,
+        /// Open vSwitch: the patch port at the other end.
+        peer: String,
+        /// Open vSwitch: further options of the interface, merged key by key; `null` removes a key.
+        options: TextMap,
+        /// Open vSwitch: the port is a bond of several links.
+        bond: Box<OvsBond>,
+        /// Open vSwitch: the port's `other_config`, merged key by key; `null` removes a key.
+        other_config: TextMap,
+        /// Open vSwitch: the port's `external_ids`, merged key by key; `null` removes a key. `op-dbus-owner` marks ports that op-dbus made.
+        external_ids: TextMap,
+        /// Read only: the OpenFlow port number.
+        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        ofport: i64,
+        /// Read only: whether the port's link has carrier, `up` or `down`.
+        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        link_state: String,
+        /// Read only: why Open vSwitch cannot have the port, in its own words.
+        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        error: String,
+        /// Read only: a mode of VLANs that `vlans` has no words for (`dot1q-tunnel`).
+        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        vlan_mode: String,
+        /// Read only: the MTU that Open vSwitch was asked for; it is set by the interface's `mtu`.
+        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        mtu_request: u32,
+        /// Read only: the link-layer address that Open vSwitch was asked for; it is set by the interface's `mac`.
+        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        mac_request: String,
     }
 }
 
@@ -81,6 +119,24 @@ impl PortSettings {
             self.priority = self.priority.filter(|priority| *priority != 0);
         }
         self
+    }
+
+    /// Whether it says something that only a port of Open vSwitch has.
+    pub fn is_for_switch(&self) -> bool {
+        self.r#type.is_some()
+            || self.remote.is_some()
+            || self.local.is_some()
+            || self.key.is_some()
+            || self.peer.is_some()
+            || self.options.is_some()
+            || self.bond.is_some()
+            || self.other_config.is_some()
+            || self.external_ids.is_some()
+    }
+
+    /// Whether it is what Open vSwitch says of a port of its own.
+    pub fn is_of_switch(&self) -> bool {
+        self.is_for_switch() || self.ofport.is_some() || self.link_state.is_some()
     }
 
     /// For a request; `None` where there is nothing to ask for. VLANs have requests of their own.

@@ -62,16 +62,11 @@ pub fn name(name: &str) -> Result<(), String> {
 
 /// Type, MAC address, MTU.
 pub fn check(interface: &Interface, path: &str, problems: &mut Problems) {
-    match &interface.r#type {
-        Some(LinkType::OvsBridge) => problems.push(
-            format!("{path}/type"),
-            "this version of `net` does not do ovs-bridge: use a bridge of the kernel (\"type\": \"bridge\")",
-        ),
-        Some(LinkType::Other(word)) => problems.push(
+    if let Some(LinkType::Other(word)) = &interface.r#type {
+        problems.push(
             format!("{path}/type"),
             format!("`{word}` is no type that op-dbus can make; leave `type` out for an interface that exists"),
-        ),
-        _ => {}
+        );
     }
     if let Some(mac) = &interface.mac {
         let bytes: Vec<Option<u8>> = mac

@@ -8,6 +8,7 @@ mod read_only;
 mod routes;
 mod rules;
 mod stacking;
+mod switch;
 
 use op_dbus_plugin::Problem;
 
@@ -44,8 +45,10 @@ pub fn problems(desired: &Section) -> Vec<Problem> {
         }
         interface::check(interface, &path, &mut problems);
         kinds::check(interface, &path, &mut problems);
+        switch::bridge(interface, &path, &mut problems);
         ip::check(interface, &path, &mut problems);
     }
+    read_only::database(desired, &mut problems);
     ports::check(desired, &mut problems);
     stacking::check(desired, &mut problems);
     ip::shared(desired, &mut problems);

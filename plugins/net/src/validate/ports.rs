@@ -34,7 +34,7 @@ pub fn check(desired: &Section, problems: &mut Problems) {
             if let Err(why) = super::interface::name(&port.name) {
                 problems.push(&path, why);
             }
-            settings(&port.settings, of, &path, problems);
+            settings(&port.name, &port.settings, of, &path, problems);
             if let Some((other, first)) = listed.insert(&port.name, (&interface.name, path.clone()))
             {
                 let message = if other == interface.name {
@@ -74,6 +74,8 @@ pub fn check(desired: &Section, problems: &mut Problems) {
         let path = format!("/interfaces/{at}");
         own(interface, &path, &by_name, &listed, problems);
     }
+    super::switch::bonds(desired, &listed, problems);
+    super::switch::stacked(&listed, &by_name, problems);
 }
 
 fn own(
@@ -99,9 +101,15 @@ fn own(
         .and_then(|controller| by_name.get(controller))
         .copied();
     if let Some(port) = &interface.port {
+        let bridge = interface
+            .r#type
+            .as_ref()
+            .filter(|of| matches!(of, LinkType::OvsInternal | LinkType::OvsPort))
+            .map(|_| &LinkType::OvsBridge);
         settings(
+            name,
             port,
-            there.and_then(type_of),
+            there.and_then(type_of).or(bridge),
             &format!("{path}/port"),
             problems,
         );
@@ -146,6 +154,7 @@ pub fn type_of(interface: &Interface) -> Option<&LinkType> {
         .r#type
         .as_ref()
         .or(interface.bridge.as_ref().map(|_| &LinkType::Bridge))
+        .or(interface.ovs_bridge.as_ref().map(|_| &LinkType::OvsBridge))
         .or(interface.bond.as_ref().map(|_| &LinkType::Bond))
         .or(interface.vrf.as_ref().map(|_| &LinkType::Vrf))
 }
@@ -161,7 +170,13 @@ fn has_ports(of: &LinkType) -> bool {
     )
 }
 
-fn settings(port: &PortSettings, of: Option<&LinkType>, path: &str, problems: &mut Problems) {
+fn settings(
+    name: &str,
+    port: &PortSettings,
+    of: Option<&LinkType>,
+    path: &str,
+    problems: &mut Problems,
+) {
     if let Some(vlans) = &port.vlans {
         self::vlans(vlans, &format!("{path}/vlans"), problems);
     }
@@ -170,7 +185,17 @@ fn settings(port: &PortSettings, of: Option<&LinkType>, path: &str, problems: &m
         priority: port.priority,
         ..PortSettings::default()
     };
+    let is_kernels = matches!(of, Some(LinkType::Bridge | LinkType::Bond | LinkType::Vrf));
+    if is_kernels && port.is_for_switch() {
+        let word = of.map_or("", LinkType::word);
+        return problems.push(
+            path,
+            format!("these are settings of a port of Open vSwitch, and the controller is to be a {word}: use \"type\": \"ovs-bridge\" there, or leave them out"),
+        );
+    }
     match of {
+        Some(LinkType::OvsBridge) => super::switch::port(name, port, path, problems),
+        None if port.is_for_switch() => super::switch::port(name, port, path, problems),
         Some(LinkType::Bridge) => {
             problems.push_if(
                 port.queue_id.is_some(),

@@ -51,14 +51,18 @@ impl Kernel {
         }
     }
 
-    /// Gives a link to the kernel's datapath. Whether it is there.
+    /// Gives a link to the kernel's datapath. Whether it was free for it: a port of a bridge is busy (ovs_netdev_link).
     pub(in crate::mock) fn join_datapath(&mut self, name: &str) -> bool {
         let Some(index) = self.index_of(name) else {
             return false;
         };
         let datapath = self.datapath();
-        self.device_mut(index).controller = Some(datapath);
-        true
+        let device = self.device_mut(index);
+        let is_free = device.controller.is_none_or(|held_by| held_by == datapath);
+        if is_free {
+            device.controller = Some(datapath);
+        }
+        is_free
     }
 
     /// The links that the kernel's datapath has.

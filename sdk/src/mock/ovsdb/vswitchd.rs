@@ -15,6 +15,7 @@ const TUNNELS: [&str; 5] = ["vxlan", "gre", "geneve", "erspan", "ip6gre"];
 /// An interface with what it hangs from.
 struct Placed {
     uuid: String,
+    bridge: String,
     name: String,
     kind: String,
     is_local: bool,
@@ -27,7 +28,8 @@ struct Placed {
 impl Ovsdb {
     /// Carries out what the database says.
     pub(super) fn reconcile(&mut self, kernel: &mut Kernel) {
-        let placed = self.placed();
+        let mut placed = self.placed();
+        take_least_mtu(&mut placed, kernel);
         let is_internal = |it: &&Placed| it.is_local || it.kind == "internal";
         let internal: BTreeMap<String, bool> = placed
             .iter()
@@ -96,6 +98,7 @@ impl Ovsdb {
                     let hwaddr = bridge["other_config"].get("hwaddr").filter(|_| is_local);
                     placed.push(Placed {
                         uuid: uuid.to_owned(),
+                        bridge: bridge_name.to_owned(),
                         kind: row["type"].text().unwrap_or_default().to_owned(),
                         is_local,
                         is_tap,
@@ -122,8 +125,10 @@ impl Ovsdb {
                 "could not open network device {name} (No such device)"
             )),
             "" | "system" => {
-                if !it.is_tap {
-                    kernel.join_datapath(name);
+                if !it.is_tap && !kernel.join_datapath(name) {
+                    return Err(format!(
+                        "could not add network device {name} to ofproto (Device or resource busy)"
+                    ));
                 }
                 Ok(())
             }
@@ -158,6 +163,21 @@ impl Ovsdb {
             return Err(format!("could not configure network device {}", it.name));
         }
         Ok(())
+    }
+}
+
+/// Internal ports that nothing else is asked of take the least MTU of the links that their bridge has (update_mtu in ofproto/ofproto.c).
+fn take_least_mtu(placed: &mut [Placed], kernel: &Kernel) {
+    let mut least: BTreeMap<String, u32> = BTreeMap::new();
+    for it in placed.iter() {
+        let is_link = !it.is_local && matches!(it.kind.as_str(), "" | "system");
+        if let Some(link) = kernel.link(&it.name).filter(|_| is_link) {
+            let least = least.entry(it.bridge.clone()).or_insert(link.mtu);
+            *least = link.mtu.min(*least);
+        }
+    }
+    for it in placed.iter_mut().filter(|it| it.mtu.is_none()) {
+        it.mtu = Some(least.get(&it.bridge).copied().unwrap_or(1500));
     }
 }
 

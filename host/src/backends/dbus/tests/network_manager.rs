@@ -35,6 +35,16 @@ impl Drop for Host {
 impl Host {
     /// `None`, and loudly so, where it cannot run.
     pub(crate) async fn start() -> Option<(Self, Bus)> {
+        Self::start_after("true").await
+    }
+
+    /// As [`Self::start`], with /sys read-only: then it does not wait for udev to get to know its devices, and activates them where none runs.
+    pub(crate) async fn start_without_udev() -> Option<(Self, Bus)> {
+        Self::start_after("mount -o remount,ro /sys").await
+    }
+
+    /// Starts it in a namespace of its own, after a command there.
+    async fn start_after(command: &str) -> Option<(Self, Bus)> {
         if !installed(&["NetworkManager", "nmcli", "ip"]) {
             return None;
         }
@@ -53,14 +63,15 @@ impl Host {
         );
         std::fs::write(here.join("nm.conf"), configuration).unwrap();
         let option = |name: &str, file: &str| format!("--{name}={}", here.join(file).display());
-        // `ip netns exec` gives it mounts of its own: what it keeps in these directories must neither meet another test nor stay. With /sys
-        // read-only it does not wait for udev to get to know its devices.
-        let alone = "mkdir -p /run/NetworkManager /var/lib/NetworkManager \
+        // `ip netns exec` gives it mounts of its own: what it keeps in these directories must neither meet another test nor stay.
+        let alone = format!(
+            "{command} && mkdir -p /run/NetworkManager /var/lib/NetworkManager \
             && mount -t tmpfs none /run/NetworkManager && mount -t tmpfs none /var/lib/NetworkManager \
-            && mount -o remount,ro /sys && exec NetworkManager --no-daemon \"$@\"";
+            && exec NetworkManager --no-daemon \"$@\""
+        );
         let mut command = private.command("ip");
         command
-            .args(["netns", "exec", &namespace, "sh", "-c", alone, "sh"])
+            .args(["netns", "exec", &namespace, "sh", "-c", &alone, "sh"])
             .arg(option("config", "nm.conf"))
             .arg(option("config-dir", "conf.d"))
             .arg(option("system-config-dir", "conf.d"))
