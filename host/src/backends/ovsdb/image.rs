@@ -3,6 +3,8 @@
 //! An image holds no more than was touched: of a set the elements that came or went, of a map the keys, so that what others add to
 //! the same column stays. Of a row that goes, or that may go because nothing refers to it any more, it holds the whole.
 
+mod touched;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ use super::error::OvsdbError;
 use super::operation::{Columns, Operation, columns_of, has_uuid, uuid_of};
 use super::schema::{Column, Schema};
 use super::server::Server;
+
+pub use touched::Touched;
 
 /// From so many rows of a table on, the table is read as a whole: a question costs the server as much as some hundred rows.
 const MANY: usize = 200;
@@ -50,28 +54,6 @@ pub struct RowImage {
     pub touched: BTreeMap<String, Touched>,
 }
 
-/// What was there of what is touched in a column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Touched {
-    /// The whole value, of a column that holds one thing or nothing.
-    Value(Value),
-    /// Of a set, elements.
-    Elements {
-        /// Those that were there.
-        present: Vec<Value>,
-        /// Those that were not.
-        absent: Vec<Value>,
-    },
-    /// Of a map, keys.
-    Keys {
-        /// Those that were there, with their values.
-        present: Vec<(Value, Value)>,
-        /// Those that were not.
-        absent: Vec<Value>,
-    },
-}
-
 impl RowImage {
     /// The row.
     pub fn key(&self) -> RowKey {
@@ -92,116 +74,6 @@ impl RowImage {
                     self.touched.insert(column, touched);
                 }
             }
-        }
-    }
-}
-
-impl Touched {
-    /// What a change of a column touches; `None` if nothing.
-    fn between(column: &Column, before: &Datum, after: &Datum) -> Option<Self> {
-        if before == after {
-            return None;
-        }
-        Some(match (before, after) {
-            (Datum::Set(before), Datum::Set(after)) if column.max > 1 => Self::Elements {
-                present: (before - after).iter().map(Atom::to_json).collect(),
-                absent: (after - before).iter().map(Atom::to_json).collect(),
-            },
-            (Datum::Map(before), Datum::Map(after)) => {
-                let changed = before
-                    .iter()
-                    .filter(|(key, value)| after.get(*key) != Some(*value));
-                let new = after.keys().filter(|key| !before.contains_key(*key));
-                Self::Keys {
-                    present: changed
-                        .map(|(key, value)| (key.to_json(), value.to_json()))
-                        .collect(),
-                    absent: new.map(Atom::to_json).collect(),
-                }
-            }
-            _ => Self::Value(before.to_json()),
-        })
-    }
-
-    fn merge(&mut self, later: Self) {
-        match (self, later) {
-            (
-                Self::Elements { present, absent },
-                Self::Elements {
-                    present: was,
-                    absent: was_not,
-                },
-            ) => {
-                let known = |element: &Value, present: &[Value], absent: &[Value]| {
-                    present.contains(element) || absent.contains(element)
-                };
-                for element in was {
-                    if !known(&element, present, absent) {
-                        present.push(element);
-                    }
-                }
-                for element in was_not {
-                    if !known(&element, present, absent) {
-                        absent.push(element);
-                    }
-                }
-            }
-            (
-                Self::Keys { present, absent },
-                Self::Keys {
-                    present: was,
-                    absent: was_not,
-                },
-            ) => {
-                let known = |key: &Value, present: &[(Value, Value)], absent: &[Value]| {
-                    present.iter().any(|(known, _)| known == key) || absent.contains(key)
-                };
-                for (key, value) in was {
-                    if !known(&key, present, absent) {
-                        present.push((key, value));
-                    }
-                }
-                for key in was_not {
-                    if !known(&key, present, absent) {
-                        absent.push(key);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What the column should hold, given what it holds. `None` if the image does not fit the column of this server.
-    pub fn restored(&self, column: &Column, now: &Datum) -> Option<Datum> {
-        let names = BTreeMap::new();
-        let atom =
-            |base: &super::schema::BaseType, json: &Value| Atom::read(base.atom, json, &names);
-        match (self, now) {
-            (Self::Value(value), _) => Datum::read(column, value, &names),
-            (Self::Elements { present, absent }, Datum::Set(now)) => {
-                let mut set = now.clone();
-                for json in present {
-                    set.insert(atom(&column.key, json)?);
-                }
-                for json in absent {
-                    set.remove(&atom(&column.key, json)?);
-                }
-                Some(Datum::Set(set))
-            }
-            (Self::Keys { present, absent }, Datum::Map(now)) => {
-                let mut map = now.clone();
-                for (key, value) in present {
-                    map.insert(
-                        atom(&column.key, key)?,
-                        atom(column.value.as_ref()?, value)?,
-                    );
-                }
-                for key in absent {
-                    map.remove(&atom(&column.key, key)?);
-                }
-                Some(Datum::Map(map))
-            }
-            _ => None,
         }
     }
 }

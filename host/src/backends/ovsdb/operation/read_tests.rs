@@ -1,4 +1,8 @@
+use serde_json::json;
+
 use super::*;
+use crate::backends::ovsdb::datum::canonical_uuid;
+use crate::backends::ovsdb::operation::RandomUuids;
 
 const SCHEMA: &str = r#"{"name": "db", "version": "1.0.0", "tables": {
     "Bridge": {"columns": {
