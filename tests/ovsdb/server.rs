@@ -20,6 +20,8 @@ pub struct Server {
     server: Option<Child>,
     switch: Option<Child>,
     namespace: Option<String>,
+    /// The namespace is somebody else's to delete.
+    is_lent: bool,
 }
 
 impl Server {
@@ -51,6 +53,7 @@ impl Server {
             server: None,
             switch: None,
             namespace: None,
+            is_lent: false,
         };
         let database = server.path("conf.db");
         run(Command::new("ovsdb-tool")
@@ -150,6 +153,13 @@ impl Server {
         port.expect("the wait is over")
     }
 
+    /// Starts ovs-vswitchd in a network namespace that is there.
+    pub fn start_switch_in(&mut self, namespace: &str) {
+        self.namespace = Some(namespace.to_owned());
+        self.is_lent = true;
+        self.start_switch();
+    }
+
     /// Starts ovs-vswitchd in a network namespace.
     pub fn start_switch(&mut self) {
         let namespace = self.namespace.get_or_insert_with(|| {
@@ -188,7 +198,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill_switch();
         self.kill_server();
-        if let Some(namespace) = &self.namespace {
+        if let Some(namespace) = self.namespace.as_ref().filter(|_| !self.is_lent) {
             let deleted = Command::new("ip")
                 .args(["netns", "delete", namespace])
                 .status();

@@ -20,5 +20,9 @@ mod plans;
 mod probes;
 mod profiles;
 mod rollback;
+#[allow(dead_code, reason = "the tests of the OVSDB client use more of it")]
+#[path = "../ovsdb/server.rs"]
+mod server;
 mod stopped;
+mod switch;
 mod validation;
