@@ -154,6 +154,10 @@ impl Server {
     }
 
     /// Starts ovs-vswitchd in a network namespace that is there.
+    #[allow(
+        dead_code,
+        reason = "only the tests of the whole put it into a namespace"
+    )]
     pub fn start_switch_in(&mut self, namespace: &str) {
         self.namespace = Some(namespace.to_owned());
         self.is_lent = true;
