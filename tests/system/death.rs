@@ -9,12 +9,9 @@ use op_dbus::transaction::failpoint::NAMES;
 use crate::namespace::{Namespace, assert_same};
 use crate::rollback::{change, inhabited, refused};
 
-/// Points that no apply of `net` passes. Those of a plugin's own undo and of rotation are passed in tests of the library.
-const NOT_PASSED: [&str; 3] = [
-    "undo.plugin.before-rollback",
-    "undo.plugin.after-rollback",
-    "audit.rotate.before-create",
-];
+/// Beginnings of points that no apply of `net` on the kernel passes: those of a plugin's own undo and of rotation are passed in tests of the
+/// library, those of OVSDB's where there is one.
+const NOT_PASSED: [&str; 3] = ["undo.plugin.", "ovsdb-undo.", "audit.rotate."];
 
 /// An apply that is to die, again and again in the same namespace.
 struct Mortal {
@@ -117,7 +114,8 @@ fn an_apply_killed_at_any_point_is_undone_by_the_next_command_or_was_done() {
                 "{point}: done although it was undoing"
             );
         }
-        assert_eq!(count == 1, NOT_PASSED.contains(point), "{point}");
+        let is_passed = !NOT_PASSED.iter().any(|start| point.starts_with(start));
+        assert_eq!(count > 1, is_passed, "{point}");
     }
     println!("killed {killed} applies at {} points", NAMES.len());
 }

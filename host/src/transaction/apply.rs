@@ -14,7 +14,7 @@ use super::probes::Probes;
 use super::record::PluginDigest;
 use super::settle::{self, News};
 use super::state_dir::StateDir;
-use super::undoers::Undoers;
+use super::undoers::{Undoers, release};
 use crate::backends::netlink::Netlink;
 use crate::backends::ovsdb::Lazy;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
@@ -50,16 +50,9 @@ pub struct Setting<'a> {
 /// Only before anything was touched; from then on the report tells.
 pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::Result<Report> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
-    let mut noted = Vec::new();
-    for part in &parts {
-        let checkpoint = part.caller.checkpoint(Some(&part.desired)).await?;
-        noted.push(Noted {
-            plugin: part.name().to_owned(),
-            checkpoint,
-        });
-    }
     // Listening starts before the first change, so that no event is missed.
     let news = News::listen(setting.kernel, &parts).await?;
+    let noted = note(&parts, setting.undoers).await?;
     let plugins = parts.iter().map(|part| PluginDigest {
         plugin: part.name().to_owned(),
         digest: part.caller.plugin.digest.clone(),
@@ -111,6 +104,24 @@ async fn healthy(probes: &Arc<Probes>, names: &[String]) -> Result<(), Cause> {
         true => Ok(()),
         false => Err(Cause::Unhealthy(failed)),
     }
+}
+
+/// What the plugins note of the present state of what their sections concern.
+async fn note(parts: &[Part<'_>], undoers: Undoers<'_>) -> anyhow::Result<Vec<Noted>> {
+    let mut noted = Vec::new();
+    for part in parts {
+        match part.caller.checkpoint(Some(&part.desired)).await {
+            Ok(checkpoint) => noted.push(Noted {
+                plugin: part.name().to_owned(),
+                checkpoint,
+            }),
+            Err(error) => {
+                release(undoers.plugins, &noted).await;
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(noted)
 }
 
 /// Carries out the steps and reads the system back.

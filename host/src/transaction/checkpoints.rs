@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effects::Effects;
 use super::state_dir::write_durably;
-use super::undoers::PluginUndo;
+use super::undoers::{PluginUndo, release};
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 use crate::timing;
 
@@ -200,8 +200,7 @@ impl Checkpoints {
         Ok(notes)
     }
 
-    /// Removes a checkpoint, and lets the plugins free what their backends keep for it. What they say to that is returned: a backend that
-    /// forgot by itself is no obstacle.
+    /// Removes a checkpoint, and [releases](release) what the plugins noted in it.
     ///
     /// # Errors
     /// When there is none of that number any more, or it cannot be removed.
@@ -210,13 +209,7 @@ impl Checkpoints {
         checkpoint: &Checkpoint,
         plugins: &dyn PluginUndo,
     ) -> anyhow::Result<Vec<String>> {
-        let mut notes = Vec::new();
-        let kept = checkpoint.plugins.iter();
-        for noted in kept.filter(|noted| noted.checkpoint.backend.is_some()) {
-            if let Err(error) = plugins.release(&noted.plugin, &noted.checkpoint).await {
-                notes.push(format!("checkpoint {}: {error}", checkpoint.id));
-            }
-        }
+        let notes = release(plugins, &checkpoint.plugins).await;
         self.delete(checkpoint.id)?;
         Ok(notes)
     }

@@ -15,7 +15,7 @@ use super::journal::Journal;
 use super::record::{Begin, PluginDigest, Record};
 use super::state_dir::StateDir;
 use super::trail::Trail;
-use super::undoers::Undoers;
+use super::undoers::{Undoers, release};
 use crate::audit::AuditLog;
 use crate::plugin::failure::describe;
 use crate::secrets::SecretStore;
@@ -48,6 +48,8 @@ pub struct Transaction<'a> {
     pub book: Arc<Book>,
     checkpoints: Checkpoints,
     checkpoint: Option<u64>,
+    /// What was noted for this transaction's own undo alone.
+    noted: Vec<Noted>,
     undoers: Undoers<'a>,
     interrupt: Interrupt,
 }
@@ -68,6 +70,15 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// When the state directory cannot be written: then nothing has been touched.
     pub async fn begin(opening: Opening<'a>) -> anyhow::Result<Self> {
+        let (plugins, noted) = (opening.undoers.plugins, opening.noted.clone());
+        let begun = Self::open(opening).await;
+        if begun.is_err() {
+            release(plugins, &noted).await;
+        }
+        begun
+    }
+
+    async fn open(opening: Opening<'a>) -> anyhow::Result<Self> {
         let begin = Begin::now(opening.command, opening.plugins);
         let begin = begin.context("this process cannot be told")?;
         let id = begin.transaction.clone();
@@ -83,19 +94,22 @@ impl<'a> Transaction<'a> {
             book: Arc::new(book),
             checkpoints: Checkpoints::new(opening.state.checkpoints()),
             checkpoint: None,
+            noted: Vec::new(),
             undoers: opening.undoers,
             interrupt: opening.interrupt,
         };
-        if opening.keeps_checkpoint {
-            let added = begun
-                .checkpoints
-                .add(Origin::Apply, begun.id.clone(), opening.noted);
-            match added {
-                Ok(checkpoint) => begun.checkpoint = Some(checkpoint.id),
-                Err(error) => {
-                    begun.undo(Cause::Journal(format!("{error:#}"))).await;
-                    return Err(error);
-                }
+        if !opening.keeps_checkpoint {
+            begun.noted = opening.noted;
+            return Ok(begun);
+        }
+        let added = begun
+            .checkpoints
+            .add(Origin::Apply, begun.id.clone(), opening.noted);
+        match added {
+            Ok(checkpoint) => begun.checkpoint = Some(checkpoint.id),
+            Err(error) => {
+                begun.undo(Cause::Journal(format!("{error:#}"))).await;
+                return Err(error);
             }
         }
         Ok(begun)
@@ -127,7 +141,7 @@ impl<'a> Transaction<'a> {
             },
             Err(cause) => Err(cause),
         };
-        match worked {
+        let mut closed = match worked {
             Ok(ending @ Ending::Awaiting(_)) => Closed {
                 ending,
                 checkpoint: self.checkpoint,
@@ -142,7 +156,13 @@ impl<'a> Transaction<'a> {
                 }
             }
             Err(cause) => self.undo(cause).await,
+        };
+        // What is still open, or still to be undone, needs it.
+        if matches!(closed.ending, Ending::Applied | Ending::RolledBack(_)) {
+            let notes = release(self.undoers.plugins, &self.noted).await;
+            closed.notes.extend(notes);
         }
+        closed
     }
 
     /// What was done goes into the checkpoint, so that it can be gone back to.

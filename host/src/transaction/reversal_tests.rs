@@ -12,7 +12,11 @@ use crate::contract::netlink::Request;
 use crate::contract::types::{Failure, FailureCode};
 use crate::gate::Rehearsed;
 use crate::plugin::failure::PluginError;
+use crate::secrets::SecretStore;
 use crate::transaction::checkpoints::Noted;
+use crate::transaction::closing::{Opening, Transaction};
+use crate::transaction::ending::{Cause, Ending};
+use crate::transaction::interrupt::Interrupt;
 use crate::transaction::journal::Journal;
 use crate::transaction::link_restore::attach::nothing;
 use crate::transaction::record::{Begin, Record};
@@ -121,11 +125,8 @@ impl PluginUndo for Stage {
         ])
     }
 
-    async fn release(
-        &self,
-        _plugin: &str,
-        _checkpoint: &CheckpointData,
-    ) -> Result<(), PluginError> {
+    async fn release(&self, plugin: &str, _checkpoint: &CheckpointData) -> Result<(), PluginError> {
+        self.hear(&format!("{plugin} releases"));
         Ok(())
     }
 }
@@ -360,4 +361,46 @@ fn in_another_boot_the_kernel_is_left_alone_and_what_daemons_keep_on_disk_is_und
     assert!(!recovered.same_namespace);
     assert_eq!(stage.mtu(), 1300);
     assert_eq!(stage.heard.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn what_was_noted_for_a_transactions_own_undo_is_released_at_its_end_and_a_checkpoint_is_kept() {
+    let (stage, root) = (Stage::new(), tempfile::tempdir().unwrap());
+    let state = state(&root);
+    let released = || std::mem::take(&mut *stage.heard.lock().unwrap()).len();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        for keeps_checkpoint in [false, true] {
+            let opening = || Opening {
+                state: &state,
+                undoers: stage.undoers(),
+                command: "op-dbus rollback",
+                plugins: vec![digest("bus")],
+                noted: vec![Noted {
+                    plugin: "bus".into(),
+                    checkpoint: CheckpointData {
+                        backend: Some("/checkpoint/1".into()),
+                        ..checkpoint()
+                    },
+                }],
+                keeps_checkpoint,
+                secrets: Arc::new(SecretStore::open(Vec::new(), None).unwrap()),
+                interrupt: Interrupt::listen().unwrap(),
+            };
+            let transaction = Transaction::begin(opening()).await.unwrap();
+            let done = transaction.close(async { Ok(()) }, None).await;
+            assert!(done.ending.is_applied());
+            assert_eq!(released(), usize::from(!keeps_checkpoint));
+            // One that is undone leaves nothing.
+            let transaction = Transaction::begin(opening()).await.unwrap();
+            let failed = async { Err(Cause::Interrupted("SIGINT")) };
+            let undone = transaction.close(failed, None).await;
+            assert!(matches!(undone.ending, Ending::RolledBack(_)));
+            assert_eq!(undone.checkpoint, None);
+            assert_eq!(released(), 1);
+        }
+    });
 }

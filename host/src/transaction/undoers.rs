@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::checkpoints::Noted;
 use super::record::{Difference, PluginDigest};
 use crate::backends::netlink::Kernel;
 use crate::contract::exports::op_dbus::plugin::state::{CheckpointData, Outcome};
@@ -43,6 +44,20 @@ pub trait PluginUndo: Send + Sync {
     /// # Errors
     /// Of the call.
     async fn release(&self, plugin: &str, checkpoint: &CheckpointData) -> Result<(), PluginError>;
+}
+
+/// Lets plugins free what their backends keep for checkpoints that are no longer needed. What they say to that is returned: a backend that
+/// forgot by itself is no obstacle.
+pub async fn release(plugins: &dyn PluginUndo, noted: &[Noted]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for Noted { plugin, checkpoint } in noted {
+        if checkpoint.backend.is_some()
+            && let Err(error) = plugins.release(plugin, checkpoint).await
+        {
+            notes.push(format!("a checkpoint could not be released: {error}"));
+        }
+    }
+    notes
 }
 
 /// Restores objects of a backend that the host itself keeps images of, as [`Recorder::before_ovsdb`] got them.
