@@ -41,10 +41,11 @@ fn neighbours() -> (Namespace, Namespace) {
     (ours, gateway)
 }
 
-/// A state file that takes our only wire away, as a port of a bridge that has no address, with these probes.
+/// A state file after which no way leads out any more, with these probes.
 fn strand(namespace: &Namespace, probes: Value) -> PathBuf {
-    let state = json!({"version": 1, "probes": probes, "plugins": {"net": {"interfaces": [
-        {"name": "br0", "type": "bridge", "ports": ["eth0"]},
+    let state = json!({"version": 1, "probes": probes, "plugins": {"net": {"rules": [
+        {"family": "ipv4", "priority": 1, "action": "unreachable"},
+        {"family": "ipv6", "priority": 1, "action": "unreachable"},
     ]}}});
     namespace.file("strand.json", state.to_string())
 }
@@ -135,7 +136,7 @@ fn a_command_of_the_configuration_is_run_in_the_namespace_and_its_words_are_told
     let (ours, _gateway) = neighbours();
     ours.file(
         CONFIGURATION,
-        "[probes.own]\ncommand = [\"/bin/sh\", \"-c\", \"ip link show master br0 >/dev/null 2>&1 && { echo lost; exit 7; } || exit 0\"]\nwithin = \"1s\"\n",
+        "[probes.own]\ncommand = [\"/bin/sh\", \"-c\", \"ip -4 route get 192.0.2.254 >/dev/null 2>&1 || { echo lost; exit 7; }\"]\nwithin = \"1s\"\n",
     );
     let before = ours.everything();
     let file = strand(&ours, json!({}));
