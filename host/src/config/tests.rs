@@ -85,7 +85,7 @@ fn a_misspelt_key_is_underlined_with_the_valid_ones() {
 #[test]
 fn a_misspelt_grant_is_underlined_with_the_valid_ones() {
     insta::assert_snapshot!(wrong("[plugins.net.grant.netlink]\nsee = [\"*\"]\nchagne = [\"eth0\"]\n"), @r##"
-    error: unknown field `chagne`, expected one of `see`, `change`, `parents`, `kinds`, `networks`, `tables`, `rules`
+    error: unknown field `chagne`, expected one of `see`, `change`, `parents`, `kinds`, `networks`, `tables`, `rules`, `unknown_attributes`
      --> op-dbus.toml:3:1
       |
     3 | chagne = ["eth0"]
