@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`probe`]: what is asked.
-//! - [`gateway`], [`connect`], [`resolve`](mod@resolve), [`command`]: one way to ask each, in the network namespace that is changed.
+//! - `gateway`, `connect`, `resolve`, `command`: one way to ask each, in the network namespace that is changed.
 
 mod command;
 mod connect;

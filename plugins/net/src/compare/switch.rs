@@ -208,7 +208,7 @@ fn reachable(have: &Section, wishes: &Wishes, desired: &Section) -> Result<(), F
     Err(Failure::new(
         FailureCode::Unavailable,
         format!(
-            "{place}, which cannot be reached: {why}. Start Open vSwitch (Debian: openvswitch-switch), or use a bridge of the kernel (\"type\": \"bridge\")"
+            "{place}, which cannot be reached ({why}): start Open vSwitch (Debian: openvswitch-switch), or use a bridge of the kernel (\"type\": \"bridge\")"
         ),
     ))
 }
