@@ -118,16 +118,17 @@ impl Apply {
         };
         let applying = Instant::now();
         let agent = session.secret_agent(&parts).await;
-        let report = match setting.confirm {
-            None => transaction::apply(parts, &setting).await?,
+        let applied = match setting.confirm {
+            None => transaction::apply(parts, &setting).await,
             Some(_) => {
                 let style = options.talk_style();
-                countdown::apply(&session, &lock, parts, &setting, !self.no_wait, style).await?
+                countdown::apply(&session, &lock, parts, &setting, !self.no_wait, style).await
             }
         };
         if let Some(agent) = agent {
             agent.end().await;
         }
+        let report = applied?;
         timing::took("apply", applying);
         timing::took("total", started);
         finish(&report, self.json, options)

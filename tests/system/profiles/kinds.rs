@@ -58,7 +58,7 @@ fn a_bond_comes_up_with_its_ports() {
 fn a_vlan_comes_up_on_its_parent() {
     let Some(host) = host_with(
         "vlan",
-        &["link", "lo", "type", "vlan", "id", "7"],
+        &["link", "eth0", "type", "vlan", "id", "7"],
         &["eth0"],
     ) else {
         return;

@@ -64,6 +64,11 @@ impl Lazy {
             .await
     }
 
+    /// Where it is.
+    pub fn remote(&self) -> &Remote {
+        &self.options.remote
+    }
+
     /// Whether it has been connected to.
     pub fn was_used(&self) -> bool {
         self.client.initialized()

@@ -6,11 +6,8 @@ use tokio::time::timeout;
 
 use super::Findings;
 use crate::backends::dbus::Bus;
-use crate::backends::ovsdb::{Client, Options, Remote};
+use crate::backends::ovsdb::{Lazy, Server as _};
 use crate::plugin::failure::describe;
-
-/// Where Open vSwitch's packages put the database server's socket.
-const OVSDB: &str = "unix:/run/openvswitch/db.sock";
 
 /// A service on this machine that does not answer within this time is not well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,18 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 
 /// Open vSwitch's database server.
-pub async fn ovsdb(findings: &mut Findings) {
-    let asked = async {
-        let remote: Remote = OVSDB.parse().map_err(|error| format!("{error}"))?;
-        let client = Client::connect(Options::new(remote)).await;
-        let client = client.map_err(|error| error.to_string())?;
-        client.list_dbs().await.map_err(|error| error.to_string())
-    };
+pub async fn ovsdb(server: &Lazy, findings: &mut Findings) {
     let advice = "start Open vSwitch if you want to use it (Debian: openvswitch-switch)";
-    match timeout(PATIENCE, asked).await {
-        Ok(Ok(databases)) => findings.ok("ovsdb", format!("{OVSDB}: {}", databases.join(", "))),
-        Ok(Err(error)) => findings.warn("ovsdb", error, advice),
-        Err(_) => findings.warn("ovsdb", format!("{OVSDB} does not answer"), advice),
+    match timeout(PATIENCE, server.databases()).await {
+        Ok(Ok(databases)) => {
+            let databases = databases.join(", ");
+            findings.ok("ovsdb", format!("{}: {databases}", server.remote()));
+        }
+        Ok(Err(error)) => findings.warn("ovsdb", error.to_string(), advice),
+        Err(_) => findings.warn(
+            "ovsdb",
+            format!("{} does not answer", server.remote()),
+            advice,
+        ),
     }
 }
 

@@ -83,7 +83,7 @@ impl Doctor {
                         host::plugins(&session, &mut findings);
                         kernel::version(&mut findings);
                         kernel::kinds(&mut findings).await;
-                        backends::ovsdb(&mut findings).await;
+                        backends::ovsdb(&session.ovsdb, &mut findings).await;
                         backends::bus(&session.backends.bus, &mut findings).await;
                     }
                     Err(error) => findings.fail(
