@@ -17,6 +17,7 @@ mod test;
 mod vm;
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Result, bail, ensure};
 use prerequisites::Prerequisite;
@@ -53,7 +54,8 @@ const VERBS: [Verb; 8] = [
         about: "whole-system tests on a full Debian kernel in a virtual machine",
         run: |arguments| {
             ensure!(arguments.len() <= 1, "vm-test takes at most one filter");
-            vm::run(arguments.first().map(String::as_str))
+            let filter = arguments.first().map(String::as_str);
+            vm::run(filter, &mut std::io::stdout(), &AtomicBool::new(false))
         },
     },
     Verb {
