@@ -1,8 +1,11 @@
 //! The plugins that the host carries with it.
 
+use std::ptr::NonNull;
+
 use wasmtime::component::Component;
 
 use super::cache::Cache;
+use super::code_memory::page_size;
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
@@ -15,7 +18,7 @@ pub struct Builtin {
     pub name: &'static str,
     /// The component.
     pub wasm: &'static [u8],
-    /// Its compiled code, where the program was built with it.
+    /// Its compiled code, where the program was built with it; see [`include_paged`](crate::include_paged).
     pub compiled: Option<&'static [u8]>,
 }
 
@@ -37,6 +40,20 @@ fn grant(name: &str) -> Grant {
     }
 }
 
+/// The component of code that was compiled ahead, if it was for an engine like this one.
+fn ahead(code: &'static [u8]) -> Option<Component> {
+    let in_place = code.as_ptr().addr().is_multiple_of(page_size());
+    // SAFETY: the code is part of this program, made by its own build from the component beside it; it lives as long as the program and is
+    // never written to. A build for another engine is refused by wasmtime itself.
+    let component = unsafe {
+        match in_place {
+            true => Component::deserialize_raw(engine(), NonNull::from(code)),
+            false => Component::deserialize(engine(), code),
+        }
+    };
+    component.ok()
+}
+
 impl Builtin {
     /// What it is granted unless the operator says otherwise.
     pub fn grant(&self) -> Grant {
@@ -53,11 +70,7 @@ impl Builtin {
         granted: Option<Grant>,
         limits: Limits,
     ) -> Result<Plugin, PluginError> {
-        let ahead = self.compiled.and_then(|code| {
-            // SAFETY: the code is part of this program, made by its own build from the component beside it. A build for another engine is
-            // refused by `deserialize` itself.
-            unsafe { Component::deserialize(engine(), code) }.ok()
-        });
+        let ahead = self.compiled.and_then(ahead);
         let digest = digest(self.wasm);
         let component = match ahead {
             Some(component) => component,

@@ -9,7 +9,8 @@ use crate::backends::netlink::unknown;
 use crate::contract::netlink::{AddressGeneration, Kind, Link};
 
 /// Bytes of `struct ifinfomsg`.
-const IFINFOMSG: usize = 16;
+/// Bytes of `struct ifinfomsg`.
+pub const IFINFOMSG: usize = 16;
 /// ARPHRD_* of linux/if_arp.h: links whose hardware address is a MAC address.
 const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_INFINIBAND: u16 = 32;
