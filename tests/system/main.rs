@@ -17,6 +17,7 @@ mod namespace;
 mod network_manager;
 mod network_plugin;
 mod plans;
+mod plugin_files;
 mod probes;
 mod profiles;
 mod rollback;

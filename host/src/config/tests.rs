@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use super::component::Component;
 use super::*;
+use crate::digest::Digest;
 use crate::output::Style;
 use crate::transaction::probes::{Check, Families, HostPort};
 
@@ -112,8 +114,49 @@ fn a_plugin_that_there_is_not_is_underlined() {
     3 | [plugins.zz]
       |          ^^
       |
-      = help: valid here: net, networkmanager
+      = help: built in are net, networkmanager; any other needs `component` and `digest`, which `op-dbus plugin add FILE` writes
     "##);
+}
+
+#[test]
+fn a_plugin_from_a_file_has_no_grant_of_its_own() {
+    let digest = Digest::of(b"component");
+    let config = parse(&format!(
+        "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"\ndigest = \"{digest}\"\n\
+         [plugins.lab]\ncomponent = \"builtin:net\"\n"
+    ))
+    .unwrap();
+    let edge = &config.plugins["edge"];
+    assert_eq!(
+        edge.component,
+        Some(Component::File("/srv/edge.wasm".into()))
+    );
+    assert_eq!(edge.digest, Some(digest));
+    assert!(config.grant("edge").is_none());
+    assert_eq!(
+        config.component("lab"),
+        Some(&Component::Builtin("net".into()))
+    );
+}
+
+#[test]
+fn a_plugin_that_is_not_named_or_pinned_as_it_must_be_is_underlined() {
+    let pin = format!("digest = \"{}\"", Digest::of(b""));
+    insta::assert_snapshot!(
+        [
+            "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"",
+            "[plugins.edge]\ncomponent = \"edge.wasm\"",
+            "[plugins.edge]\ncomponent = \"oci://example.org/edge:1\"",
+            "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"\ndigest = \"sha256:12\"",
+            "[plugins.edge]\ncomponent = \"builtin:nett\"",
+            &format!("[plugins.edge]\ncomponent = \"builtin:net\"\n{pin}"),
+            &format!("[plugins.net]\n{pin}"),
+            &format!("[plugins.Edge]\ncomponent = \"/srv/edge.wasm\"\n{pin}"),
+        ]
+        .map(wrong)
+        .join("\n"),
+        @r##""##
+    );
 }
 
 #[test]

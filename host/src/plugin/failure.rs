@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::source::SourceError;
 use crate::contract::types::{BackendError, Failure};
 
 /// A failure of a plugin or of what it called; names phase, plugin and source.
@@ -14,6 +15,14 @@ pub enum PluginError {
         plugin: String,
         /// What is wrong with it and the way out.
         reason: String,
+    },
+    /// Its file is not used.
+    #[error("plugin {plugin} is not loaded: {why}")]
+    Source {
+        /// Its name in the configuration.
+        plugin: String,
+        /// What is wrong with the file and the way out.
+        why: SourceError,
     },
     /// The guest trapped: a defect in it, or a limit that it ran into.
     #[error("plugin {plugin} failed in {call}: {reason}")]

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
 
+use super::cache::Cache;
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
 use crate::contract::StatePluginPre;
+use crate::digest::Digest;
 use crate::gate::grant::Grant;
 use crate::interfaces::{self, Ctx};
 
@@ -25,15 +26,29 @@ pub struct Plugin {
     pub(super) pre: StatePluginPre<Ctx>,
 }
 
-/// SHA-256 in hexadecimal.
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 impl Plugin {
+    /// Compiles a component, or finds it in the cache, and links it. `digest` is that of its bytes.
+    ///
+    /// # Errors
+    /// `Load` when the bytes are no component, or as [`Plugin::new`].
+    pub fn compiled(
+        name: &str,
+        wasm: &[u8],
+        digest: Digest,
+        cache: &Cache,
+        grant: Grant,
+        limits: Limits,
+    ) -> Result<Self, PluginError> {
+        let component =
+            cache
+                .component(wasm, &digest.hex())
+                .map_err(|error| PluginError::Load {
+                    plugin: name.to_owned(),
+                    reason: format!("{error:#}"),
+                })?;
+        Self::new(name, digest.hex(), &component, grant, limits)
+    }
+
     /// Links a compiled component against the contract.
     ///
     /// # Errors

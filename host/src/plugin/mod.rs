@@ -7,3 +7,4 @@ pub mod failure;
 pub mod instance;
 pub mod limits;
 pub mod loader;
+pub mod source;
