@@ -7,6 +7,7 @@
 //! ```toml
 //! state-dir = "/var/lib/op-dbus"
 //! network-plugin = "auto"             # or "nm", "netlink"
+//! transaction-deadline = "15m"        # then it is undone
 //!
 //! [limits]                            # of every plugin
 //! memory = "512 MiB"
@@ -40,6 +41,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
@@ -47,6 +49,7 @@ use toml::Spanned;
 use crate::digest::Digest;
 use crate::gate::grant::Grant;
 use crate::guarded::is_guarded;
+use crate::measure::Period;
 use crate::plugin::limits::Limits;
 use crate::state_file::{Source, Span, StateFileError, read_text};
 use crate::transaction::probes::Probe;
@@ -106,6 +109,8 @@ pub struct Config {
     pub secrets_dir: Option<PathBuf>,
     /// Through which plugin the host's network is changed.
     pub network_plugin: Option<NetworkPlugin>,
+    /// How long a transaction may take, from its first change to its end.
+    pub transaction_deadline: Option<Period>,
     /// What every plugin may use, where that differs from the program's own limits.
     pub limits: SomeLimits,
     /// What the operator says of single plugins, by name.
@@ -125,6 +130,7 @@ struct Written {
     #[serde(deserialize_with = "absolute")]
     secrets_dir: Option<PathBuf>,
     network_plugin: Option<NetworkPlugin>,
+    transaction_deadline: Option<Period>,
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
     probes: BTreeMap<String, Probe>,
@@ -205,6 +211,7 @@ impl Config {
             cache_dir: written.cache_dir,
             secrets_dir: written.secrets_dir,
             network_plugin: written.network_plugin,
+            transaction_deadline: written.transaction_deadline,
             limits: written.limits,
             plugins: written
                 .plugins
@@ -213,6 +220,13 @@ impl Config {
                 .collect(),
             probes: written.probes,
         })
+    }
+
+    /// How long a transaction may take: a quarter of an hour, unless the operator says otherwise. Each call into a plugin has a deadline of
+    /// its own; this one ends what makes many calls.
+    pub fn transaction_deadline(&self) -> Duration {
+        let period = self.transaction_deadline.map(|period| period.0);
+        period.unwrap_or(Duration::from_secs(15 * 60))
     }
 
     /// What a plugin is granted; nothing where the configuration does not say.

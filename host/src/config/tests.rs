@@ -27,6 +27,7 @@ fn everything_that_can_be_set() {
         r#"
         state-dir = "/srv/op-dbus"
         network-plugin = "nm"
+        transaction-deadline = "90s"
         [limits]
         memory = "64 MiB"
         deadline = "2m"
@@ -51,6 +52,7 @@ fn everything_that_can_be_set() {
     assert!(netlink.change[0].matches("vmbr0") && !netlink.change[0].matches("eth0"));
     assert!(!netlink.rules, "what is not named is denied");
     assert!(config.grant("networkmanager").is_none());
+    assert_eq!(config.transaction_deadline(), Duration::from_secs(90));
     let (net, other) = (config.limits("net"), config.limits("networkmanager"));
     assert_eq!(net.memory, 64 << 20);
     assert_eq!(net.deadline, Duration::from_secs(30));
@@ -74,7 +76,7 @@ fn everything_that_can_be_set() {
 #[test]
 fn a_misspelt_key_is_underlined_with_the_valid_ones() {
     insta::assert_snapshot!(wrong("state-dir = \"/a\"\nstate_dri = \"/b\"\n"), @r##"
-    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `limits`, `plugins`, `probes`
+    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `transaction-deadline`, `limits`, `plugins`, `probes`
      --> op-dbus.toml:2:1
       |
     2 | state_dri = "/b"

@@ -65,11 +65,19 @@ impl Builtin {
             true => self.grant(),
             false => Grant::default(),
         });
-        let digest = Digest::of(self.wasm);
-        match ahead {
-            Some(component) => Plugin::new(name, digest.hex(), &component, grant, limits),
-            None => Plugin::compiled(name, self.wasm, digest, cache, grant, limits),
-        }
+        let digest = Digest::of(self.wasm).hex();
+        let component = match ahead {
+            Some(component) => component,
+            None => cache
+                .component(self.wasm, &digest)
+                .map_err(|error| PluginError::Load {
+                    plugin: name.to_owned(),
+                    reason: format!("{error:#}"),
+                })?,
+        };
+        let mut plugin = Plugin::new(name, digest, &component, grant, limits)?;
+        plugin.is_builtin = true;
+        Ok(plugin)
     }
 
     /// The compiled code, for building it into the program.

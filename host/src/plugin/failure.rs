@@ -35,7 +35,7 @@ pub enum PluginError {
         reason: String,
     },
     /// The guest needed more than its limits allow.
-    #[error("plugin {plugin} cannot do {call}: {reason}. A state file of fewer objects needs less")]
+    #[error("plugin {plugin} cannot do {call}: {reason}")]
     Limit {
         /// Its name.
         plugin: String,
@@ -63,6 +63,14 @@ pub enum PluginError {
         call: &'static str,
         /// What it said.
         failure: Failure,
+    },
+    /// Compiling the component failed, or took more than its limits allow.
+    #[error("plugin {plugin} cannot be compiled: {reason}")]
+    Compile {
+        /// Its name.
+        plugin: String,
+        /// What the compiler said, or which limit it ran into.
+        reason: String,
     },
     /// The plugin answered with something that the contract does not allow.
     #[error("plugin {plugin} broke the contract in {call}: {reason}")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::component::{Component, Linker};
 
 use super::cache::Cache;
+use super::compile::CompileError;
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
@@ -23,14 +24,16 @@ pub struct Plugin {
     pub grant: Arc<Grant>,
     /// What it may use.
     pub limits: Limits,
+    /// Whether it is part of this program.
+    pub is_builtin: bool,
     pub(super) pre: StatePluginPre<Ctx>,
 }
 
 impl Plugin {
-    /// Compiles a component, or finds it in the cache, and links it. `digest` is that of its bytes.
+    /// Links a component that others wrote: compiled in a process apart, or found in the cache. `digest` is that of its bytes.
     ///
     /// # Errors
-    /// `Load` when the bytes are no component, or as [`Plugin::new`].
+    /// `Load` when the bytes are no component, or as [`Plugin::new`]; `Compile` when compiling it takes more than its limits allow.
     pub fn compiled(
         name: &str,
         wasm: &[u8],
@@ -39,13 +42,14 @@ impl Plugin {
         grant: Grant,
         limits: Limits,
     ) -> Result<Self, PluginError> {
-        let component =
-            cache
-                .component(wasm, &digest.hex())
-                .map_err(|error| PluginError::Load {
-                    plugin: name.to_owned(),
-                    reason: format!("{error:#}"),
-                })?;
+        let (plugin, component) = (name.to_owned(), cache.foreign(wasm, &digest.hex(), &limits));
+        let component = component.map_err(|error| match error {
+            CompileError::Refused(reason) => PluginError::Load { plugin, reason },
+            other => PluginError::Compile {
+                plugin,
+                reason: other.to_string(),
+            },
+        })?;
         Self::new(name, digest.hex(), &component, grant, limits)
     }
 
@@ -79,6 +83,7 @@ impl Plugin {
             digest,
             grant: Arc::new(grant),
             limits,
+            is_builtin: false,
             pre,
         })
     }

@@ -2,6 +2,7 @@
 
 pub mod builtin;
 pub mod cache;
+pub mod compile;
 pub mod engine;
 pub mod failure;
 pub mod instance;
