@@ -13,6 +13,7 @@ mod doctor;
 mod fidelity;
 mod full_disk;
 mod kinds;
+mod misdeeds;
 mod namespace;
 mod network_manager;
 mod network_plugin;
