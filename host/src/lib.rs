@@ -12,7 +12,7 @@
 //! - [`interfaces`]: the WIT interfaces, thin shims over the gate.
 //! - [`gate`]: grants, and the single place where they are checked.
 //! - [`backends`]: netlink, OVSDB, D-Bus; native and unaware of plugins.
-//! - [`secrets`], [`measure`], [`contract`], [`timing`]: what all of them speak in.
+//! - [`secrets`], [`measure`], [`digest`], [`document`], [`guarded`], [`contract`], [`timing`]: what all of them speak in.
 
 pub mod audit;
 pub mod backends;
@@ -20,7 +20,10 @@ pub mod commands;
 pub mod config;
 #[allow(missing_docs, clippy::all)]
 pub mod contract;
+pub mod digest;
+pub mod document;
 pub mod gate;
+pub mod guarded;
 pub mod interfaces;
 pub mod measure;
 pub mod network_manager;

@@ -1,9 +1,10 @@
-//! Sizes and durations, as people write them.
+//! Sizes and durations: as people write them, and of what a program holds.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// A number of bytes: `4096`, `"64 KiB"`, `"512 MiB"`, `"1 GiB"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,27 @@ fn size(text: &str) -> Option<usize> {
         .iter()
         .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)))?;
     number.trim_end().parse::<usize>().ok()?.checked_mul(*unit)
+}
+
+/// How many bytes a value takes as JSON, without making them.
+pub fn json_length(value: &(impl Serialize + ?Sized)) -> usize {
+    struct Counter(usize);
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, value) {
+        Ok(()) => counter.0,
+        // What is no JSON has no length as such.
+        Err(_) => usize::MAX,
+    }
 }
 
 struct SizeVisitor;
@@ -87,6 +109,12 @@ impl<'de> Deserialize<'de> for Period {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_is_that_of_the_text() {
+        let value = serde_json::json!({"a": [1, "\n", null]});
+        assert_eq!(json_length(&value), value.to_string().len());
+    }
 
     #[test]
     fn sizes_have_binary_units_and_do_not_overflow() {

@@ -114,6 +114,7 @@ impl Apply {
             command: &super::command_line(),
             verify: (!self.no_verify).then_some(SETTLING),
             probes: Some((probes, passed)),
+            deadline: options.configuration.transaction_deadline(),
             confirm: self.confirm.map(Duration::from_secs),
         };
         let applying = Instant::now();

@@ -105,6 +105,11 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             };
         }
     };
+    if let Verb::Plugin(verb) = &cli.verb
+        && let Some(code) = verb.run_alone()
+    {
+        return code;
+    }
     talk::start(
         cli.options.verbose,
         cli.options.timings,

@@ -13,15 +13,13 @@ use crate::transaction::plan::Part;
 
 /// The plugin that speaks with NetworkManager.
 const NETWORK_MANAGER: &str = "networkmanager";
-/// The plugin that speaks with the kernel.
-const NET: &str = "net";
 
 impl Session<'_> {
     /// The plugins of a verb that was told of none: `networkmanager` comes first where it has the say, and not at all where it has not.
     ///
     /// # Errors
     /// When the bus does not answer as it should.
-    pub async fn default_plugins(&self) -> anyhow::Result<Vec<&'static str>> {
+    pub async fn default_plugins(&self) -> anyhow::Result<Vec<&str>> {
         let mut names = self.plugin_names();
         let first = match self.network_plugin() {
             NetworkPlugin::Nm => true,
@@ -60,52 +58,60 @@ impl Session<'_> {
         }
     }
 
-    /// Refuses a plan in which `net` changes a link that NetworkManager manages, unless the same state file hands it over before. The parts'
-    /// callers keep their book with `book`, in which nothing is rehearsed yet.
+    /// Refuses a plan in which a plugin changes, through the kernel, a link that NetworkManager manages, unless the same state file hands it
+    /// over before. The parts' callers keep their book with `book`, in which nothing is rehearsed yet.
     ///
     /// # Errors
     /// Names the links and the ways out. Nothing has been touched.
     pub async fn keep_apart(&self, parts: &[Part<'_>], book: &Book) -> anyhow::Result<()> {
-        let net = parts
-            .iter()
-            .position(|part| part.name() == NET && !part.actions.is_empty());
-        let Some(net) = net else { return Ok(()) };
-        if self.network_plugin() == NetworkPlugin::Netlink || !self.network_manager_runs().await? {
+        let through_kernel = |part: &Part<'_>| {
+            let granted = part.caller.plugin.grant.netlink.is_some();
+            granted && part.name() != NETWORK_MANAGER && !part.actions.is_empty()
+        };
+        if !parts.iter().any(through_kernel)
+            || self.network_plugin() == NetworkPlugin::Netlink
+            || !self.network_manager_runs().await?
+        {
             return Ok(());
         }
-        let part = &parts[net];
-        part.caller.apply(Mode::Rehearse, &part.actions).await?;
-        let requests: Vec<_> = book
-            .rehearsed()
-            .into_iter()
-            .filter_map(|(_, change)| match change {
-                Rehearsed::Netlink(request) => Some(request),
-                Rehearsed::Ovsdb { .. } | Rehearsed::Dbus { .. } => None,
-            })
-            .collect();
-        let links: Vec<&str> = changed_links(&requests).into_iter().collect();
-        let mut managed = network_manager::managing(&self.backends.bus, &links)
-            .await
-            .map_err(to_error)?;
-        let before = parts[..net]
-            .iter()
-            .find(|part| part.name() == NETWORK_MANAGER);
-        if let Some(part) = before {
-            let handed_over = network_manager::handed_over(&part.desired);
-            managed.retain(|managed| !handed_over.contains(&managed.link));
+        for (at, part) in parts.iter().enumerate() {
+            if !through_kernel(part) {
+                continue;
+            }
+            part.caller.apply(Mode::Rehearse, &part.actions).await?;
+            let requests: Vec<_> = book
+                .rehearsed()
+                .into_iter()
+                .filter_map(|(plugin, change)| match change {
+                    Rehearsed::Netlink(request) if plugin == part.name() => Some(request),
+                    _ => None,
+                })
+                .collect();
+            let links: Vec<&str> = changed_links(&requests).into_iter().collect();
+            let mut managed = network_manager::managing(&self.backends.bus, &links)
+                .await
+                .map_err(to_error)?;
+            let before = parts[..at]
+                .iter()
+                .find(|part| part.name() == NETWORK_MANAGER);
+            if let Some(part) = before {
+                let handed_over = network_manager::handed_over(&part.desired);
+                managed.retain(|managed| !handed_over.contains(&managed.link));
+            }
+            refuse(part.name(), &managed)?;
         }
-        refuse(&managed)
+        Ok(())
     }
 }
 
-fn refuse(managed: &[Managed]) -> anyhow::Result<()> {
+fn refuse(plugin: &str, managed: &[Managed]) -> anyhow::Result<()> {
     let Some(first) = managed.first() else {
         return Ok(());
     };
     let names: Vec<String> = managed.iter().map(ToString::to_string).collect();
     bail!(
-        "NetworkManager manages {}: it would undo what net changes there, or build upon it; nothing was touched. Hand the interface over with \
-         \"networkmanager\": {{\"devices\": [{{\"interface\": \"{}\", \"managed\": false}}]}} before net in the same file, describe a \
+        "NetworkManager manages {}: it would undo what {plugin} changes there, or build upon it; nothing was touched. Hand the interface over with \
+         \"networkmanager\": {{\"devices\": [{{\"interface\": \"{}\", \"managed\": false}}]}} before {plugin} in the same file, describe a \
          connection there instead, or say --network-plugin=netlink",
         names.join(", "),
         first.link

@@ -48,6 +48,7 @@ impl Rollback {
             secrets: session.secrets.clone(),
             way: &way,
             command: &super::command_line(),
+            deadline: options.configuration.transaction_deadline(),
         };
         let mut report = rollback(&back).await?;
         if report.ending.is_applied() {

@@ -11,7 +11,8 @@ use super::talk::say;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::{Netlink, Place};
 use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
-use crate::config::NetworkPlugin;
+use crate::config::component::Component;
+use crate::config::{NetworkPlugin, PluginConfig};
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
 use crate::plugin::builtin::Builtin;
@@ -19,6 +20,7 @@ use crate::plugin::cache::Cache;
 use crate::plugin::failure::to_error;
 use crate::plugin::instance::Caller;
 use crate::plugin::loader::Plugin;
+use crate::plugin::source;
 use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
@@ -109,9 +111,13 @@ impl<'a> Session<'a> {
         &self.secrets
     }
 
-    /// Names of all plugins that can be loaded.
-    pub fn plugin_names(&self) -> Vec<&'static str> {
-        self.builtins.iter().map(|builtin| builtin.name).collect()
+    /// Names of all plugins: the built-in ones, then those that the configuration adds.
+    pub fn plugin_names(&self) -> Vec<&'a str> {
+        let builtin = |name: &str| self.builtins.iter().any(|builtin| builtin.name == name);
+        let added = self.options.configuration.plugins.keys();
+        let added = added.map(String::as_str).filter(|name| !builtin(name));
+        let builtins = self.builtins.iter().map(|builtin| builtin.name);
+        builtins.chain(added).collect()
     }
 
     /// Who changes the host's network where a state file leaves that open.
@@ -125,7 +131,27 @@ impl<'a> Session<'a> {
     /// When there is none of that name, naming the nearest; when it does not load.
     pub fn plugin(&self, name: &str) -> anyhow::Result<Plugin> {
         let started = Instant::now();
-        let Some(builtin) = self.builtins.iter().find(|builtin| builtin.name == name) else {
+        let configuration = &self.options.configuration;
+        let grant = configuration.grant(name);
+        let limits = configuration.limits(name);
+        let builtin = match configuration.plugins.get(name) {
+            Some(PluginConfig {
+                component: Some(Component::File(path)),
+                digest: Some(pin),
+                ..
+            }) => {
+                let grant = grant.unwrap_or_default();
+                let plugin = source::load(name, path, *pin, &self.cache, grant, limits)?;
+                timing::took("load", started);
+                return Ok(plugin);
+            }
+            Some(PluginConfig {
+                component: Some(Component::Builtin(builtin)),
+                ..
+            }) => builtin,
+            _ => name,
+        };
+        let Some(builtin) = self.builtins.iter().find(|known| known.name == builtin) else {
             let names = self.plugin_names();
             match nearest(name, &names) {
                 Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
@@ -135,12 +161,7 @@ impl<'a> Session<'a> {
                 ),
             }
         };
-        let configuration = &self.options.configuration;
-        let plugin = builtin.load(
-            &self.cache,
-            configuration.grant(name),
-            configuration.limits(name),
-        )?;
+        let plugin = builtin.load(name, &self.cache, grant, limits)?;
         timing::took("load", started);
         Ok(plugin)
     }

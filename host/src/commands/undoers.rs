@@ -30,9 +30,11 @@ impl Session<'_> {
         if let Some(plugin) = loaded.iter().find(|plugin| plugin.name == name) {
             return Ok(plugin.clone());
         }
-        let plugin = self.plugin(name).map_err(|error| PluginError::Load {
-            plugin: name.to_owned(),
-            reason: format!("{error:#}"),
+        let plugin = self.plugin(name).map_err(|error| {
+            error.downcast().unwrap_or_else(|error| PluginError::Load {
+                plugin: name.to_owned(),
+                reason: format!("{error:#}"),
+            })
         })?;
         let plugin = Arc::new(plugin);
         loaded.push(plugin.clone());

@@ -1,12 +1,13 @@
 //! The configuration file: what the operator sets once, for all commands.
 //!
 //! # Layout
-//! - [`Config`]: what it says. [`limits`]: what a plugin may use.
+//! - [`Config`]: what it says. [`component`]: where a plugin comes from. [`limits`]: what it may use.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
 //! state-dir = "/var/lib/op-dbus"
 //! network-plugin = "auto"             # or "nm", "netlink"
+//! transaction-deadline = "15m"        # then it is undone
 //!
 //! [limits]                            # of every plugin
 //! memory = "512 MiB"
@@ -19,10 +20,15 @@
 //! [plugins.net.limits]                # of this one
 //! deadline = "30s"
 //!
+//! [plugins.edge]                      # a plugin of somebody else's; without a grant it reaches nothing
+//! component = "/var/lib/op-dbus/plugins/edge-2cf24dba5fb0a30e.wasm"
+//! digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+//!
 //! [probes.uplink]
 //! gateway = "ipv4"
 //! ```
 
+pub mod component;
 pub mod error;
 pub mod limits;
 pub mod noted;
@@ -33,19 +39,21 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use crate::digest::Digest;
 use crate::gate::grant::Grant;
+use crate::guarded::is_guarded;
+use crate::measure::Period;
 use crate::plugin::limits::Limits;
-use crate::state_file::nearest::hint;
-use crate::state_file::{Problem, Source, Span, StateFileError, read_text};
+use crate::state_file::{Source, Span, StateFileError, read_text};
 use crate::transaction::probes::Probe;
+use component::Component;
 use error::ConfigError;
 use limits::SomeLimits;
 
@@ -69,7 +77,11 @@ pub enum NetworkPlugin {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginConfig {
-    /// What it may reach, in place of what a built-in plugin is granted otherwise. What is not named is denied.
+    /// Where it comes from; without it, the built-in plugin of its name. A file takes the place of a built-in plugin of the same name.
+    pub component: Option<Component>,
+    /// What its file must be.
+    pub digest: Option<Digest>,
+    /// What it may reach, in place of what a built-in plugin is granted under its own name. What is not named is denied.
     pub grant: Option<Grant>,
     /// What it may use, where that differs from `[limits]`.
     pub limits: SomeLimits,
@@ -97,6 +109,8 @@ pub struct Config {
     pub secrets_dir: Option<PathBuf>,
     /// Through which plugin the host's network is changed.
     pub network_plugin: Option<NetworkPlugin>,
+    /// How long a transaction may take, from its first change to its end.
+    pub transaction_deadline: Option<Period>,
     /// What every plugin may use, where that differs from the program's own limits.
     pub limits: SomeLimits,
     /// What the operator says of single plugins, by name.
@@ -116,6 +130,7 @@ struct Written {
     #[serde(deserialize_with = "absolute")]
     secrets_dir: Option<PathBuf>,
     network_plugin: Option<NetworkPlugin>,
+    transaction_deadline: Option<Period>,
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
     probes: BTreeMap<String, Probe>,
@@ -138,7 +153,7 @@ impl Config {
     ///
     /// # Errors
     /// When the file cannot be read, somebody else could write it, or what it says is wrong; when `file` is missing.
-    pub fn load(file: Option<&Path>, plugins: &[&str]) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&Path>, builtins: &[&str]) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         let read = |source| ConfigError::Read {
             path: path.to_owned(),
@@ -151,8 +166,7 @@ impl Config {
             opened => opened.map_err(read)?,
         };
         let meta = opened.metadata().map_err(read)?;
-        let own = rustix::process::geteuid().as_raw();
-        if meta.mode() & 0o022 != 0 || (meta.uid() != own && meta.uid() != 0) {
+        if !is_guarded(&meta) {
             return Err(ConfigError::Exposed(path.to_owned()));
         }
         let name = path.display().to_string();
@@ -165,14 +179,13 @@ impl Config {
             },
             Err(error) => return Err(ConfigError::NoText(error)),
         };
-        let digest = Sha256::digest(&source.text);
         let origin = Origin {
             file: path.to_owned(),
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: Digest::of(source.text.as_bytes()).hex(),
         };
         Ok(Self {
             origin: Some(origin),
-            ..Self::parse(source, plugins)?
+            ..Self::parse(source, builtins)?
         })
     }
 
@@ -180,22 +193,17 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong with it, at its place.
-    pub fn parse(source: Source, plugins: &[&str]) -> Result<Self, ConfigError> {
+    pub fn parse(source: Source, builtins: &[&str]) -> Result<Self, ConfigError> {
         let source = Arc::new(source);
         let written: Written = toml::from_str(&source.text)
             .map_err(|error| ConfigError::wrong(&source, vec![error::problem(&error)]))?;
-        let unknown = written.plugins.keys().filter_map(|name| {
-            let known = plugins.contains(&name.get_ref().as_str());
-            (!known).then(|| {
-                let place = Span::new(name.span().start, name.span().end);
-                let name = name.get_ref();
-                Problem::at(place, format!("there is no plugin {name:?}"))
-                    .help(hint("plugin", name, plugins))
-            })
+        let problems = written.plugins.iter().filter_map(|(name, plugin)| {
+            let place = Span::new(name.span().start, name.span().end);
+            component::problem(place, name.get_ref(), plugin, builtins)
         });
-        let unknown: Vec<_> = unknown.collect();
-        if !unknown.is_empty() {
-            return Err(ConfigError::wrong(&source, unknown));
+        let problems: Vec<_> = problems.collect();
+        if !problems.is_empty() {
+            return Err(ConfigError::wrong(&source, problems));
         }
         Ok(Self {
             origin: None,
@@ -203,6 +211,7 @@ impl Config {
             cache_dir: written.cache_dir,
             secrets_dir: written.secrets_dir,
             network_plugin: written.network_plugin,
+            transaction_deadline: written.transaction_deadline,
             limits: written.limits,
             plugins: written
                 .plugins
@@ -213,9 +222,21 @@ impl Config {
         })
     }
 
+    /// How long a transaction may take: a quarter of an hour, unless the operator says otherwise. Each call into a plugin has a deadline of
+    /// its own; this one ends what makes many calls.
+    pub fn transaction_deadline(&self) -> Duration {
+        let period = self.transaction_deadline.map(|period| period.0);
+        period.unwrap_or(Duration::from_secs(15 * 60))
+    }
+
     /// What a plugin is granted; nothing where the configuration does not say.
     pub fn grant(&self, plugin: &str) -> Option<Grant> {
         self.plugins.get(plugin)?.grant.clone()
+    }
+
+    /// Where a plugin comes from, where the configuration says so.
+    pub fn component(&self, plugin: &str) -> Option<&Component> {
+        self.plugins.get(plugin)?.component.as_ref()
     }
 
     /// What a plugin may use: its own limits before those of all, and those before the program's.

@@ -37,6 +37,11 @@ pub fn note(config: &Config, state: &StateDir) -> io::Result<()> {
         .iter()
         .filter_map(|(name, plugin)| Some((name.clone(), json!(plugin.grant.as_ref()?))))
         .collect();
+    let components: serde_json::Map<_, _> = config
+        .plugins
+        .iter()
+        .filter_map(|(name, plugin)| Some((name.clone(), json!(plugin.digest?))))
+        .collect();
     let log = AuditLog::open(&state.audit())?;
     log.append(&Entry {
         kind: Kind::Configuration,
@@ -44,7 +49,7 @@ pub fn note(config: &Config, state: &StateDir) -> io::Result<()> {
         plugin: None,
         transaction: None,
         summary,
-        detail: json!({"digest": digest, "before": before, "grants": grants}),
+        detail: json!({"digest": digest, "before": before, "grants": grants, "components": components}),
     })?;
     log.sync()?;
     // Last: should this process die in between, the next one notes the same load once more.

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use super::component::Component;
 use super::*;
+use crate::digest::Digest;
 use crate::output::Style;
 use crate::transaction::probes::{Check, Families, HostPort};
 
@@ -25,6 +27,7 @@ fn everything_that_can_be_set() {
         r#"
         state-dir = "/srv/op-dbus"
         network-plugin = "nm"
+        transaction-deadline = "90s"
         [limits]
         memory = "64 MiB"
         deadline = "2m"
@@ -49,6 +52,7 @@ fn everything_that_can_be_set() {
     assert!(netlink.change[0].matches("vmbr0") && !netlink.change[0].matches("eth0"));
     assert!(!netlink.rules, "what is not named is denied");
     assert!(config.grant("networkmanager").is_none());
+    assert_eq!(config.transaction_deadline(), Duration::from_secs(90));
     let (net, other) = (config.limits("net"), config.limits("networkmanager"));
     assert_eq!(net.memory, 64 << 20);
     assert_eq!(net.deadline, Duration::from_secs(30));
@@ -72,7 +76,7 @@ fn everything_that_can_be_set() {
 #[test]
 fn a_misspelt_key_is_underlined_with_the_valid_ones() {
     insta::assert_snapshot!(wrong("state-dir = \"/a\"\nstate_dri = \"/b\"\n"), @r##"
-    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `limits`, `plugins`, `probes`
+    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `transaction-deadline`, `limits`, `plugins`, `probes`
      --> op-dbus.toml:2:1
       |
     2 | state_dri = "/b"
@@ -112,8 +116,49 @@ fn a_plugin_that_there_is_not_is_underlined() {
     3 | [plugins.zz]
       |          ^^
       |
-      = help: valid here: net, networkmanager
+      = help: built in are net, networkmanager; any other needs `component` and `digest`, which `op-dbus plugin add FILE` writes
     "##);
+}
+
+#[test]
+fn a_plugin_from_a_file_has_no_grant_of_its_own() {
+    let digest = Digest::of(b"component");
+    let config = parse(&format!(
+        "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"\ndigest = \"{digest}\"\n\
+         [plugins.lab]\ncomponent = \"builtin:net\"\n"
+    ))
+    .unwrap();
+    let edge = &config.plugins["edge"];
+    assert_eq!(
+        edge.component,
+        Some(Component::File("/srv/edge.wasm".into()))
+    );
+    assert_eq!(edge.digest, Some(digest));
+    assert!(config.grant("edge").is_none());
+    assert_eq!(
+        config.component("lab"),
+        Some(&Component::Builtin("net".into()))
+    );
+}
+
+#[test]
+fn a_plugin_that_is_not_named_or_pinned_as_it_must_be_is_underlined() {
+    let pin = format!("digest = \"{}\"", Digest::of(b""));
+    insta::assert_snapshot!(
+        [
+            "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"",
+            "[plugins.edge]\ncomponent = \"edge.wasm\"",
+            "[plugins.edge]\ncomponent = \"oci://example.org/edge:1\"",
+            "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"\ndigest = \"sha256:12\"",
+            "[plugins.edge]\ncomponent = \"builtin:nett\"",
+            &format!("[plugins.edge]\ncomponent = \"builtin:net\"\n{pin}"),
+            &format!("[plugins.net]\n{pin}"),
+            &format!("[plugins.Edge]\ncomponent = \"/srv/edge.wasm\"\n{pin}"),
+        ]
+        .map(wrong)
+        .join("\n"),
+        @r##""##
+    );
 }
 
 #[test]

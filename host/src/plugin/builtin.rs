@@ -9,7 +9,8 @@ use super::code_memory::page_size;
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
-use super::loader::{Plugin, digest};
+use super::loader::Plugin;
+use crate::digest::Digest;
 use crate::gate::grant::{Grant, NetlinkGrant, OvsdbGrant};
 
 /// A component that is part of the program.
@@ -60,34 +61,36 @@ impl Builtin {
         grant(self.name)
     }
 
-    /// Loads it: from the code that was compiled ahead, else through the cache. `granted` takes the place of what it is granted otherwise.
+    /// Loads it as the plugin `name`: from the code that was compiled ahead, else through the cache. `granted` takes the place of what it is
+    /// granted otherwise: everything that it is for under its own name, nothing under another.
     ///
     /// # Errors
     /// When the component does not fit the contract.
     pub fn load(
         &self,
+        name: &str,
         cache: &Cache,
         granted: Option<Grant>,
         limits: Limits,
     ) -> Result<Plugin, PluginError> {
         let ahead = self.compiled.and_then(ahead);
-        let digest = digest(self.wasm);
+        let grant = granted.unwrap_or_else(|| match name == self.name {
+            true => self.grant(),
+            false => Grant::default(),
+        });
+        let digest = Digest::of(self.wasm).hex();
         let component = match ahead {
             Some(component) => component,
             None => cache
                 .component(self.wasm, &digest)
                 .map_err(|error| PluginError::Load {
-                    plugin: self.name.into(),
+                    plugin: name.to_owned(),
                     reason: format!("{error:#}"),
                 })?,
         };
-        Plugin::new(
-            self.name,
-            digest,
-            &component,
-            granted.unwrap_or_else(|| self.grant()),
-            limits,
-        )
+        let mut plugin = Plugin::new(name, digest, &component, grant, limits)?;
+        plugin.is_builtin = true;
+        Ok(plugin)
     }
 
     /// The compiled code, for building it into the program.

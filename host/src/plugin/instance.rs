@@ -1,24 +1,27 @@
 //! Calling a plugin: each call in a fresh instance, bounded in memory, time and what crosses.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use wasmtime::Store;
 use wasmtime::component::ResourceTable;
+use wasmtime::{Store, WasmBacktrace};
 use wasmtime_wasi::WasiCtx;
 
 use super::engine::engine;
 use super::failure::PluginError;
-use super::limits::Meter;
+use super::limits::{Limits, Meter};
 use super::loader::Plugin;
 use crate::contract::StatePlugin;
 use crate::contract::exports::op_dbus::plugin::state::{
     Action, CheckpointData, Description, Guest, Mismatch, Outcome, Problem, Watch,
 };
-use crate::contract::types::{Failure, Json};
+use crate::contract::types::{Failure, FailureCode, Json};
+use crate::document;
+use crate::gate::budget::Budget;
 use crate::gate::{Backends, Gate, Mode, Recorder};
 use crate::interfaces::{Ctx, LogBudget};
+use crate::output::escape::escape;
 use crate::timing;
 
 /// A plugin together with what its calls reach.
@@ -47,6 +50,52 @@ macro_rules! call {
     }};
 }
 
+/// No guest needs more random bytes at once: they seed a generator, or make a key.
+const MOST_RANDOM_BYTES: u64 = 64 << 10;
+
+/// Which limit a failure of the engine means, if it means one. The engine has no types for them, only words; the tests of hostile guests
+/// show when a release of it chooses others.
+fn exceeded(error: &wasmtime::Error, limits: &Limits) -> Option<String> {
+    let said = format!("{error:#}");
+    if said.contains("fuel allocated for hostcalls has been exhausted") {
+        return Some(format!(
+            "it passes more to the host at once than its limit `crossing` allows, {} KiB; a state file of fewer objects needs less",
+            limits.crossing >> 10
+        ));
+    }
+    if said.contains("resource limit exceeded: ") {
+        return Some(format!(
+            "it is made of more parts than its limit `parts` allows, {}",
+            limits.parts
+        ));
+    }
+    if said.contains("resource table has no free keys")
+        || said.contains("store handle limit exceeded")
+    {
+        return Some(format!(
+            "it holds more handles than its limit `handles` allows, {}",
+            limits.handles
+        ));
+    }
+    None
+}
+
+/// A trap, with the guest's own stack. The names in that are the guest's, who must not write lines of ours with them.
+fn told(error: &wasmtime::Error) -> String {
+    let stack = error.downcast_ref::<WasmBacktrace>();
+    let names = stack.into_iter().flat_map(WasmBacktrace::frames);
+    let harmless = names
+        .filter_map(|frame| frame.func_name())
+        .all(|name| matches!(escape(name), Cow::Borrowed(_)));
+    match harmless {
+        true => format!("{error:#}"),
+        false => format!(
+            "{} (there are control characters in the names on its stack)",
+            error.root_cause()
+        ),
+    }
+}
+
 fn exports(instance: &StatePlugin) -> &Guest {
     instance.op_dbus_plugin_state()
 }
@@ -54,15 +103,18 @@ fn exports(instance: &StatePlugin) -> &Guest {
 impl Caller<'_> {
     fn store(&self, mode: Mode) -> Store<Ctx> {
         let limits = &self.plugin.limits;
-        let ctx = Ctx {
+        let mut ctx = Ctx {
             gate: Gate {
                 plugin: self.plugin.name.clone(),
                 grant: self.plugin.grant.clone(),
                 mode,
                 backends: self.backends.clone(),
                 recorder: self.recorder.clone(),
-                calls_left: AtomicU64::new(limits.host_calls),
-                subscriptions_left: AtomicU64::new(limits.subscriptions),
+                budget: Budget::new(
+                    limits.host_calls,
+                    limits.requests as u64,
+                    limits.subscriptions,
+                ),
                 progress_of_ovsdb: Default::default(),
             },
             meter: Meter::new(limits),
@@ -71,13 +123,18 @@ impl Caller<'_> {
                 lines: limits.log_lines,
                 line_length: limits.log_line_length,
                 dropped: 0,
+                told: None,
             },
-            wasi: WasiCtx::builder().build(),
+            wasi: WasiCtx::builder()
+                .max_random_size(MOST_RANDOM_BYTES)
+                .build(),
             table: ResourceTable::new(),
         };
+        ctx.table.set_max_capacity(limits.handles);
         let mut store = Store::new(engine(), ctx);
         store.limiter(|ctx| &mut ctx.meter);
         store.set_hostcall_fuel(limits.crossing);
+        store.set_max_component_handles(limits.handles);
         // At every tick of the clock a guest that computes lets go, so that a signal is heard, and the deadline around the call.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
@@ -109,7 +166,14 @@ impl Caller<'_> {
                         reason,
                     });
                 }
-                let reason = format!("{error:#}");
+                if let Some(reason) = exceeded(&error, &self.plugin.limits) {
+                    return Err(PluginError::Limit {
+                        plugin,
+                        call,
+                        reason,
+                    });
+                }
+                let reason = told(&error);
                 Err(PluginError::Trap {
                     plugin,
                     call,
@@ -117,6 +181,32 @@ impl Caller<'_> {
                 })
             }
         }
+    }
+
+    /// Holds a document that the plugin answered with against the rules of the contract.
+    fn document(&self, call: &'static str, what: &str, text: &str) -> Result<(), PluginError> {
+        // What the program carries makes its documents from types, and is tested with the largest.
+        if self.plugin.is_builtin {
+            return Ok(());
+        }
+        document::check(text, self.plugin.limits.document).map_err(|reason| PluginError::Contract {
+            plugin: self.plugin.name.clone(),
+            call,
+            reason: format!("{what} is no JSON that the contract allows: {reason}"),
+        })
+    }
+
+    /// Holds the state of a checkpoint against the rules, too: it has lain on a disk meanwhile.
+    fn kept(&self, state: &str) -> Result<(), PluginError> {
+        document::check(state, self.plugin.limits.document).map_err(|reason| PluginError::Answer {
+            plugin: self.plugin.name.clone(),
+            call: "rollback",
+            failure: Failure {
+                code: FailureCode::Invalid,
+                message: format!("its checkpoint is no JSON that can be gone back to: {reason}"),
+                backend: None,
+            },
+        })
     }
 
     fn answer<T>(&self, call: &'static str, answer: Result<T, Failure>) -> Result<T, PluginError> {
@@ -132,7 +222,10 @@ impl Caller<'_> {
     /// # Errors
     /// `Trap` or `Deadline`. So in all calls; those whose export can fail give `Answer` as well.
     pub async fn describe(&self) -> Result<Description, PluginError> {
-        call!(self, Mode::Pure, "describe", call_describe())
+        let description = call!(self, Mode::Pure, "describe", call_describe())?;
+        self.document("describe", "the schema", &description.schema)?;
+        self.document("describe", "the grant asked for", &description.asks)?;
+        Ok(description)
     }
 
     /// What means that the plugin's state may have drifted.
@@ -157,7 +250,9 @@ impl Caller<'_> {
     /// As [`Caller::describe`].
     pub async fn query(&self, within: Option<&Json>) -> Result<String, PluginError> {
         let answer = call!(self, Mode::Read, "query", call_query(within))?;
-        self.answer("query", answer)
+        let state = self.answer("query", answer)?;
+        self.document("query", "the state", &state)?;
+        Ok(state)
     }
 
     /// The steps from `current` to `desired`.
@@ -166,7 +261,13 @@ impl Caller<'_> {
     /// As [`Caller::describe`].
     pub async fn diff(&self, current: &Json, desired: &Json) -> Result<Vec<Action>, PluginError> {
         let answer = call!(self, Mode::Pure, "diff", call_diff(current, desired))?;
-        self.answer("diff", answer)
+        let actions = self.answer("diff", answer)?;
+        for action in &actions {
+            for document in action.before.iter().chain(&action.after) {
+                self.document("diff", &format!("a step on {:?}", action.target), document)?;
+            }
+        }
+        Ok(actions)
     }
 
     /// Carries out the steps, or with [`Mode::Rehearse`] only tells the recorder what they would send.
@@ -192,7 +293,17 @@ impl Caller<'_> {
     /// As [`Caller::describe`].
     pub async fn verify(&self, desired: &Json) -> Result<Vec<Mismatch>, PluginError> {
         let answer = call!(self, Mode::Read, "verify", call_verify(desired))?;
-        self.answer("verify", answer)
+        let found = self.answer("verify", answer)?;
+        for mismatch in &found {
+            for document in [&mismatch.want].into_iter().chain(&mismatch.have) {
+                self.document(
+                    "verify",
+                    &format!("the mismatch at {:?}", mismatch.path),
+                    document,
+                )?;
+            }
+        }
+        Ok(found)
     }
 
     /// Notes what is.
@@ -206,7 +317,9 @@ impl Caller<'_> {
             "checkpoint",
             call_checkpoint(within)
         )?;
-        self.answer("checkpoint", answer)
+        let noted = self.answer("checkpoint", answer)?;
+        self.document("checkpoint", "the checkpoint", &noted.state)?;
+        Ok(noted)
     }
 
     /// Restores what a checkpoint noted, or with [`Mode::Rehearse`] only tells the recorder what that would send.
@@ -218,6 +331,7 @@ impl Caller<'_> {
         mode: Mode,
         to: &CheckpointData,
     ) -> Result<Vec<Outcome>, PluginError> {
+        self.kept(&to.state)?;
         let answer = call!(self, mode, "rollback", call_rollback(to))?;
         self.answer("rollback", answer)
     }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
 
+use super::cache::Cache;
+use super::compile::CompileError;
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
 use crate::contract::StatePluginPre;
+use crate::digest::Digest;
 use crate::gate::grant::Grant;
 use crate::interfaces::{self, Ctx};
 
@@ -22,18 +24,35 @@ pub struct Plugin {
     pub grant: Arc<Grant>,
     /// What it may use.
     pub limits: Limits,
+    /// Whether it is part of this program.
+    pub is_builtin: bool,
     pub(super) pre: StatePluginPre<Ctx>,
 }
 
-/// SHA-256 in hexadecimal.
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 impl Plugin {
+    /// Links a component that others wrote: compiled in a process apart, or found in the cache. `digest` is that of its bytes.
+    ///
+    /// # Errors
+    /// `Load` when the bytes are no component, or as [`Plugin::new`]; `Compile` when compiling it takes more than its limits allow.
+    pub fn compiled(
+        name: &str,
+        wasm: &[u8],
+        digest: Digest,
+        cache: &Cache,
+        grant: Grant,
+        limits: Limits,
+    ) -> Result<Self, PluginError> {
+        let (plugin, component) = (name.to_owned(), cache.foreign(wasm, &digest.hex(), &limits));
+        let component = component.map_err(|error| match error {
+            CompileError::Refused(reason) => PluginError::Load { plugin, reason },
+            other => PluginError::Compile {
+                plugin,
+                reason: other.to_string(),
+            },
+        })?;
+        Self::new(name, digest.hex(), &component, grant, limits)
+    }
+
     /// Links a compiled component against the contract.
     ///
     /// # Errors
@@ -64,6 +83,7 @@ impl Plugin {
             digest,
             grant: Arc::new(grant),
             limits,
+            is_builtin: false,
             pre,
         })
     }

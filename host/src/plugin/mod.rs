@@ -3,8 +3,10 @@
 pub mod builtin;
 pub mod cache;
 pub mod code_memory;
+pub mod compile;
 pub mod engine;
 pub mod failure;
 pub mod instance;
 pub mod limits;
 pub mod loader;
+pub mod source;

@@ -10,6 +10,7 @@ use clap::Subcommand;
 
 use super::options::Options;
 use crate::plugin::builtin::Builtin;
+use crate::plugin::compile;
 
 /// Look at plugins.
 #[derive(Subcommand)]
@@ -23,9 +24,29 @@ pub enum Plugin {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Compile the component on standard input, for a process of ours that had better not
+    #[command(hide = true)]
+    CompileChild {
+        /// Bytes of address space
+        #[arg(long)]
+        memory: u64,
+        /// Seconds of a processor's time
+        #[arg(long)]
+        seconds: u64,
+    },
 }
 
 impl Plugin {
+    /// The exit code of a verb that needs neither configuration nor backends, and must not have them.
+    pub(super) fn run_alone(&self) -> Option<ExitCode> {
+        match self {
+            Self::CompileChild { memory, seconds } => {
+                Some(ExitCode::from(compile::child(*memory, *seconds)))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) async fn run(
         &self,
         options: &Options,
@@ -34,6 +55,7 @@ impl Plugin {
         match self {
             Self::List => list::run(options, builtins).await?,
             Self::Precompile { out } => precompile::run(out, builtins)?,
+            Self::CompileChild { .. } => unreachable!("it runs before anything else does"),
         }
         Ok(ExitCode::SUCCESS)
     }
