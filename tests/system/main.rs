@@ -25,4 +25,5 @@ mod rollback;
 mod server;
 mod stopped;
 mod switch;
+mod tenants;
 mod validation;

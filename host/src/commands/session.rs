@@ -10,7 +10,7 @@ use super::report;
 use super::talk::say;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::{Netlink, Place};
-use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
+use crate::backends::ovsdb::Lazy;
 use crate::config::NetworkPlugin;
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
@@ -22,6 +22,7 @@ use crate::plugin::loader::Plugin;
 use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
+use crate::tenant::namespaces;
 use crate::timing;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
@@ -46,7 +47,9 @@ pub struct Session<'a> {
     /// What brings rows of it back.
     pub(super) ovsdb_undo: OvsdbUndo,
     pub(super) secrets: Arc<SecretStore>,
-    /// The network namespace that it works in.
+    /// The network namespace that it works in, held open.
+    place: Arc<Place>,
+    /// What tells it from every other.
     pub namespace: Namespace,
 }
 
@@ -56,21 +59,23 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the namespace cannot be entered or a backend not be reached.
     pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
-        let netns = options.netns.as_deref();
-        let place = Place::open(netns).map_err(to_error)?;
+        let place = Arc::new(Place::open(options.netns()).map_err(to_error)?);
+        let tenant = options.tenant();
+        namespaces::check(&place, tenant, &options.configuration.tenants)?;
         let namespace = place
             .within("look around", Namespace::current)
             .map_err(to_error)?;
         let mut directories = vec![options.secrets_dir().to_owned()];
-        directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        if tenant.is_none() {
+            directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        }
         let escrow = options.state_dir().join("secrets");
         // Who may not write there can still look: fingerprints then hold for this process alone.
         let secrets = SecretStore::open(directories.clone(), Some(escrow))
             .or_else(|_| SecretStore::open(directories, None))?;
         let secrets = Arc::new(secrets);
-        let kernel = Arc::new(Netlink::open(netns, secrets.clone()).map_err(to_error)?);
-        let remote = options.ovsdb.clone().unwrap_or_else(local_remote);
-        let ovsdb = Arc::new(Lazy::new(OvsdbOptions::new(remote)));
+        let kernel = Arc::new(Netlink::within(place.clone(), secrets.clone()).map_err(to_error)?);
+        let ovsdb = Arc::new(options.ovsdb());
         Ok(Self {
             options,
             builtins,
@@ -79,7 +84,7 @@ impl<'a> Session<'a> {
             backends: Backends {
                 kernel: kernel.clone(),
                 ovsdb: ovsdb.clone(),
-                bus: Arc::new(Bus::connect(options.dbus_address.clone())),
+                bus: Arc::new(Bus::connect(options.dbus_address())),
                 secrets: secrets.clone(),
             },
             ovsdb_undo: OvsdbUndo {
@@ -89,6 +94,7 @@ impl<'a> Session<'a> {
             kernel,
             ovsdb,
             secrets,
+            place,
             namespace,
         })
     }
@@ -98,10 +104,15 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it cannot be made or is not private.
     pub fn state_dir(&self) -> anyhow::Result<StateDir> {
-        Ok(StateDir::open(
-            self.options.state_dir(),
-            self.namespace.clone(),
-        )?)
+        self.options.state(self.namespace.clone())
+    }
+
+    /// The state directory of the namespace, if there has been a transaction in it; makes nothing.
+    ///
+    /// # Errors
+    /// As [`Session::state_dir`].
+    pub fn existing_state_dir(&self) -> anyhow::Result<Option<StateDir>> {
+        self.options.existing_state(self.namespace.clone())
     }
 
     /// Where references to secrets lead.
@@ -111,7 +122,12 @@ impl<'a> Session<'a> {
 
     /// Names of all plugins that can be loaded.
     pub fn plugin_names(&self) -> Vec<&'static str> {
-        self.builtins.iter().map(|builtin| builtin.name).collect()
+        let mut names: Vec<_> = self.builtins.iter().map(|builtin| builtin.name).collect();
+        if self.options.tenant().is_some() {
+            // A tenant has those that it was given.
+            names.retain(|name| self.options.configuration.plugins.contains_key(*name));
+        }
+        names
     }
 
     /// Who changes the host's network where a state file leaves that open.
@@ -125,8 +141,19 @@ impl<'a> Session<'a> {
     /// When there is none of that name, naming the nearest; when it does not load.
     pub fn plugin(&self, name: &str) -> anyhow::Result<Plugin> {
         let started = Instant::now();
-        let Some(builtin) = self.builtins.iter().find(|builtin| builtin.name == name) else {
-            let names = self.plugin_names();
+        let names = self.plugin_names();
+        let known = self
+            .builtins
+            .iter()
+            .filter(|builtin| names.contains(&builtin.name));
+        let Some(builtin) = known.into_iter().find(|builtin| builtin.name == name) else {
+            if let Some(tenant) = self.options.tenant() {
+                bail!(
+                    "tenant {0} has no plugin {name:?}; it has: {1}. [tenants.{0}.plugins.{name}] in the configuration gives it one",
+                    tenant.name,
+                    names.join(", ")
+                );
+            }
             match nearest(name, &names) {
                 Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
                 None => bail!(
@@ -136,11 +163,12 @@ impl<'a> Session<'a> {
             }
         };
         let configuration = &self.options.configuration;
-        let plugin = builtin.load(
-            &self.cache,
-            configuration.grant(name),
-            configuration.limits(name),
-        )?;
+        let (mut granted, mut limits) = (configuration.grant(name), configuration.limits(name));
+        if let Some(tenant) = self.options.tenant() {
+            granted.get_or_insert_with(|| builtin.grant_in_tenant(tenant.dbus_address.as_ref()));
+            limits = tenant.quota.cap(limits);
+        }
+        let plugin = builtin.load(&self.cache, granted, limits)?;
         timing::took("load", started);
         Ok(plugin)
     }
@@ -298,10 +326,9 @@ impl<'a> Session<'a> {
     pub fn probes(&self, file: &StateFile) -> anyhow::Result<Arc<Probes>> {
         let configured = &self.options.configuration.probes;
         let named = super::probes::all(configured, file.probes.as_ref()).map_err(Rejected)?;
-        let place = Place::open(self.options.netns.as_deref()).map_err(to_error)?;
         Ok(Arc::new(Probes {
             named,
-            place: Arc::new(place),
+            place: self.place.clone(),
             kernel: self.kernel.clone(),
         }))
     }
@@ -312,8 +339,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When something is left that cannot be undone.
     pub async fn recover(&self) -> anyhow::Result<()> {
-        let root = self.options.state_dir();
-        let Some(state) = StateDir::existing(root, self.namespace.clone()) else {
+        let Some(state) = self.existing_state_dir()? else {
             return Ok(());
         };
         if !state.journal().exists() {

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`Config`]: what it says. [`limits`]: what a plugin may use.
+//! - [`tenant`]: what it says of a tenant, and what holds for one.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
@@ -21,11 +22,16 @@
 //!
 //! [probes.uplink]
 //! gateway = "ipv4"
+//!
+//! [tenants.blue]                      # see `tenant`
+//! netns = "blue"
+//! [tenants.blue.plugins.net]
 //! ```
 
 pub mod error;
 pub mod limits;
 pub mod noted;
+pub mod tenant;
 
 #[cfg(test)]
 mod tests;
@@ -45,9 +51,11 @@ use crate::gate::grant::Grant;
 use crate::plugin::limits::Limits;
 use crate::state_file::nearest::hint;
 use crate::state_file::{Problem, Source, Span, StateFileError, read_text};
+use crate::tenant::TenantName;
 use crate::transaction::probes::Probe;
 use error::ConfigError;
 use limits::SomeLimits;
+use tenant::TenantConfig;
 
 /// Where the configuration is looked for unless the command line says otherwise. It may be missing.
 pub const DEFAULT_FILE: &str = "/etc/op-dbus/op-dbus.toml";
@@ -103,6 +111,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginConfig>,
     /// How to find out whether the host is healthy after a change, by name.
     pub probes: BTreeMap<String, Probe>,
+    /// Those who share this host, by name.
+    pub tenants: BTreeMap<TenantName, TenantConfig>,
 }
 
 /// The file's own shape.
@@ -119,6 +129,7 @@ struct Written {
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
     probes: BTreeMap<String, Probe>,
+    tenants: BTreeMap<Spanned<TenantName>, tenant::Written>,
 }
 
 /// A path that means the same wherever a command is started.
@@ -131,6 +142,24 @@ fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
             "{path:?} is no absolute path; begin it with /"
         )))
     }
+}
+
+/// Sections for plugins that there are not.
+fn unknown_plugins(
+    sections: &BTreeMap<Spanned<String>, PluginConfig>,
+    plugins: &[&str],
+) -> Vec<Problem> {
+    let unknown = sections
+        .keys()
+        .filter(|name| !plugins.contains(&name.get_ref().as_str()));
+    unknown
+        .map(|name| {
+            let place = Span::new(name.span().start, name.span().end);
+            let name = name.get_ref();
+            Problem::at(place, format!("there is no plugin {name:?}"))
+                .help(hint("plugin", name, plugins))
+        })
+        .collect()
 }
 
 impl Config {
@@ -184,18 +213,10 @@ impl Config {
         let source = Arc::new(source);
         let written: Written = toml::from_str(&source.text)
             .map_err(|error| ConfigError::wrong(&source, vec![error::problem(&error)]))?;
-        let unknown = written.plugins.keys().filter_map(|name| {
-            let known = plugins.contains(&name.get_ref().as_str());
-            (!known).then(|| {
-                let place = Span::new(name.span().start, name.span().end);
-                let name = name.get_ref();
-                Problem::at(place, format!("there is no plugin {name:?}"))
-                    .help(hint("plugin", name, plugins))
-            })
-        });
-        let unknown: Vec<_> = unknown.collect();
-        if !unknown.is_empty() {
-            return Err(ConfigError::wrong(&source, unknown));
+        let mut problems = unknown_plugins(&written.plugins, plugins);
+        let tenants = tenant::read(written.tenants, plugins, &mut problems);
+        if !problems.is_empty() {
+            return Err(ConfigError::wrong(&source, problems));
         }
         Ok(Self {
             origin: None,
@@ -210,6 +231,7 @@ impl Config {
                 .map(|(name, plugin)| (name.into_inner(), plugin))
                 .collect(),
             probes: written.probes,
+            tenants,
         })
     }
 

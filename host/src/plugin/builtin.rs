@@ -7,7 +7,9 @@ use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
 use super::loader::{Plugin, digest};
-use crate::gate::grant::{Grant, NetlinkGrant, OvsdbGrant};
+use crate::backends::dbus::BusAddress;
+use crate::gate::grant::{DbusGrant, Grant, NetlinkGrant, OvsdbGrant};
+use crate::gate::pattern::Pattern;
 
 /// A component that is part of the program.
 pub struct Builtin {
@@ -25,7 +27,7 @@ fn grant(name: &str) -> Grant {
         "net" => Grant {
             netlink: Some(NetlinkGrant::everything()),
             ovsdb: Some(OvsdbGrant::of_net()),
-            secrets: vec![crate::gate::pattern::Pattern::new("*")],
+            secrets: vec![Pattern::new("*")],
             ..Grant::default()
         },
         // What it asks for is what it is for: NetworkManager alone.
@@ -41,6 +43,24 @@ impl Builtin {
     /// What it is granted unless the operator says otherwise.
     pub fn grant(&self) -> Grant {
         grant(self.name)
+    }
+
+    /// What it is granted in a tenant unless the operator says otherwise: what lies in the tenant's own namespace, and the bus that the tenant
+    /// was given. Attributes that op-dbus has no name for could lead out of there.
+    pub fn grant_in_tenant(&self, bus: Option<&BusAddress>) -> Grant {
+        let own = self.grant();
+        Grant {
+            netlink: own.netlink.map(|netlink| NetlinkGrant {
+                unknown_attributes: false,
+                ..netlink
+            }),
+            dbus: own.dbus.zip(bus).map(|(dbus, bus)| DbusGrant {
+                buses: vec![Pattern::new(bus.word())],
+                ..dbus
+            }),
+            ovsdb: None,
+            secrets: own.secrets,
+        }
     }
 
     /// Loads it: from the code that was compiled ahead, else through the cache. `granted` takes the place of what it is granted otherwise.

@@ -16,7 +16,6 @@ use super::record::{Begin, PluginDigest, Record};
 use super::state_dir::StateDir;
 use super::trail::Trail;
 use super::undoers::{Undoers, release};
-use crate::audit::AuditLog;
 use crate::plugin::failure::describe;
 use crate::secrets::SecretStore;
 
@@ -52,6 +51,8 @@ pub struct Transaction<'a> {
     noted: Vec<Noted>,
     undoers: Undoers<'a>,
     interrupt: Interrupt,
+    /// How long it may take.
+    within: Option<Duration>,
 }
 
 /// How a transaction was closed.
@@ -62,6 +63,17 @@ pub struct Closed {
     pub checkpoint: Option<u64>,
     /// What a person should know besides.
     pub notes: Vec<String>,
+}
+
+/// Waits for so long; for ever where there is no limit.
+async fn passed(within: Option<Duration>) -> Duration {
+    match within {
+        Some(within) => {
+            tokio::time::sleep(within).await;
+            within
+        }
+        None => std::future::pending().await,
+    }
 }
 
 impl<'a> Transaction<'a> {
@@ -82,7 +94,7 @@ impl<'a> Transaction<'a> {
         let begin = Begin::now(opening.command, opening.plugins);
         let begin = begin.context("this process cannot be told")?;
         let id = begin.transaction.clone();
-        let log = AuditLog::open(&opening.state.audit());
+        let log = opening.state.audit_log();
         let log = log.context("the audit log cannot be opened")?;
         let journal = Journal::begin(opening.state, begin.clone())?;
         let effects = Effects::of([&Record::Begin(begin.clone())]);
@@ -92,11 +104,12 @@ impl<'a> Transaction<'a> {
         let mut begun = Self {
             id,
             book: Arc::new(book),
-            checkpoints: Checkpoints::new(opening.state.checkpoints()),
+            checkpoints: Checkpoints::of(opening.state),
             checkpoint: None,
             noted: Vec::new(),
             undoers: opening.undoers,
             interrupt: opening.interrupt,
+            within: opening.state.bounds().transaction,
         };
         if !opening.keeps_checkpoint {
             begun.noted = opening.noted;
@@ -115,7 +128,7 @@ impl<'a> Transaction<'a> {
         Ok(begun)
     }
 
-    /// Works until that is done, has failed, or a signal asks to stop. Then the new state is committed or the old one restored. Signals that
+    /// Works until that is done, has failed, has taken too long, or a signal asks to stop. Then the new state is committed or the old one restored. Signals that
     /// come during that change nothing about it. With `confirm` the new state is not committed but left open, for so long, to whoever resumes
     /// the journal.
     pub async fn close(
@@ -132,6 +145,7 @@ impl<'a> Transaction<'a> {
         let worked = tokio::select! {
             biased;
             signal = self.interrupt.came() => Err(Cause::Interrupted(signal)),
+            within = passed(self.within) => Err(Cause::Late(within)),
             worked = working => worked,
         };
         let worked = match worked {

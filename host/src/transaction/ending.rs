@@ -1,6 +1,7 @@
 //! How a transaction ended, and why.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::deadline::Deadline;
 use super::probes::Failed;
@@ -30,6 +31,8 @@ pub enum Cause {
     Unhealthy(Vec<Failed>),
     /// All was done, and nobody has said in time that it works; or somebody, that it does not.
     Unconfirmed(String),
+    /// It was not done within the time that it may take.
+    Late(Duration),
     /// Somebody asked to stop, by this signal.
     Interrupted(&'static str),
     /// The outcome could not be written down.
@@ -65,6 +68,14 @@ impl fmt::Display for Cause {
                 )
             }
             Self::Unconfirmed(why) => f.write_str(why),
+            Self::Late(within) => write!(
+                f,
+                "it was not done within {}, the quota `transaction`",
+                humantime::format_duration(*within)
+            ),
+            Self::Interrupted("SIGXCPU") => {
+                f.write_str("its quota of processor time, `cpu-time`, is used up")
+            }
             Self::Interrupted(signal) => write!(f, "{signal} came"),
             Self::Journal(message) => f.write_str(message),
         }
