@@ -13,3 +13,24 @@ wasmtime::component::bindgen!({
 });
 
 pub use op_dbus::plugin::{dbus, log, netlink, ovsdb, types};
+
+impl Default for netlink::LinkSettings {
+    /// Leaves every setting as it is.
+    fn default() -> Self {
+        Self {
+            up: None,
+            mtu: None,
+            mac: None,
+            description: None,
+            transmit_queue_length: None,
+            group: None,
+            arp: None,
+            all_multicast: None,
+            promiscuous: None,
+            address_generation: None,
+            controller: netlink::ControllerChange::Keep,
+            port: None,
+            unknown: Vec::new(),
+        }
+    }
+}

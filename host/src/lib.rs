@@ -6,6 +6,7 @@
 //! - [`config`]: what the operator set for all commands.
 //! - [`state_file`]: what the operator wrote, with the place of every value.
 //! - [`output`]: what the operator sees: trees, progress, the shapes of `--json`.
+//! - [`tenant`]: several parties on one host, each confined.
 //! - [`transaction`]: from validation to commit or rollback; the journal.
 //! - [`audit`]: who did what, in a log that shows tampering.
 //! - [`plugin`]: engine, loader, one bounded actor per Store.
@@ -32,5 +33,6 @@ pub mod plugin;
 pub mod secret_agent;
 pub mod secrets;
 pub mod state_file;
+pub mod tenant;
 pub mod timing;
 pub mod transaction;

@@ -22,6 +22,22 @@ const UNITS: [(&str, usize); 4] = [
     ("", 1),
 ];
 
+impl fmt::Display for Size {
+    /// In the largest unit in which it is a whole number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |(_, bytes): &&(&str, usize)| self.0 != 0 && self.0.is_multiple_of(*bytes);
+        let (unit, bytes) = UNITS
+            .iter()
+            .filter(whole)
+            .max_by_key(|(_, bytes)| bytes)
+            .unwrap_or(&("", 1));
+        match *unit {
+            "" => write!(f, "{} bytes", self.0),
+            unit => write!(f, "{} {unit}", self.0 / bytes),
+        }
+    }
+}
+
 fn size(text: &str) -> Option<usize> {
     let (number, unit) = UNITS
         .iter()
@@ -129,6 +145,19 @@ mod tests {
             ("99999999999999999 GiB", None),
         ] {
             assert_eq!(size(text), bytes, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_in_the_largest_unit_that_fits() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1025, "1025 bytes"),
+            (64 << 10, "64 KiB"),
+            (512 << 20, "512 MiB"),
+            (2 << 30, "2 GiB"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), text);
         }
     }
 }

@@ -27,4 +27,5 @@ mod rollback;
 mod server;
 mod stopped;
 mod switch;
+mod tenants;
 mod validation;

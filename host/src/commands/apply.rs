@@ -57,7 +57,7 @@ impl Apply {
         options: &Options,
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
-        if std::env::var_os(keeper::VARIABLE).is_some() {
+        if keeper::is_one() {
             return keeper::keep(options, builtins).await;
         }
         let started = Instant::now();

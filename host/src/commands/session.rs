@@ -10,7 +10,7 @@ use super::report;
 use super::talk::say;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::{Netlink, Place};
-use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
+use crate::backends::ovsdb::Lazy;
 use crate::config::component::Component;
 use crate::config::{NetworkPlugin, PluginConfig};
 use crate::contract::types::Secret;
@@ -24,6 +24,7 @@ use crate::plugin::source;
 use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
+use crate::tenant::namespaces;
 use crate::timing;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
@@ -48,7 +49,9 @@ pub struct Session<'a> {
     /// What brings rows of it back.
     pub(super) ovsdb_undo: OvsdbUndo,
     pub(super) secrets: Arc<SecretStore>,
-    /// The network namespace that it works in.
+    /// The network namespace that it works in, held open.
+    place: Arc<Place>,
+    /// What tells it from every other.
     pub namespace: Namespace,
 }
 
@@ -58,21 +61,23 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the namespace cannot be entered or a backend not be reached.
     pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
-        let netns = options.netns.as_deref();
-        let place = Place::open(netns).map_err(to_error)?;
+        let place = Arc::new(Place::open(options.netns()).map_err(to_error)?);
+        let tenant = options.tenant();
+        namespaces::check(&place, tenant, &options.configuration.tenants)?;
         let namespace = place
             .within("look around", Namespace::current)
             .map_err(to_error)?;
         let mut directories = vec![options.secrets_dir().to_owned()];
-        directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        if tenant.is_none() {
+            directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        }
         let escrow = options.state_dir().join("secrets");
         // Who may not write there can still look: fingerprints then hold for this process alone.
         let secrets = SecretStore::open(directories.clone(), Some(escrow))
             .or_else(|_| SecretStore::open(directories, None))?;
         let secrets = Arc::new(secrets);
-        let kernel = Arc::new(Netlink::open(netns, secrets.clone()).map_err(to_error)?);
-        let remote = options.ovsdb.clone().unwrap_or_else(local_remote);
-        let ovsdb = Arc::new(Lazy::new(OvsdbOptions::new(remote)));
+        let kernel = Arc::new(Netlink::within(place.clone(), secrets.clone()).map_err(to_error)?);
+        let ovsdb = Arc::new(options.ovsdb());
         Ok(Self {
             options,
             builtins,
@@ -81,7 +86,7 @@ impl<'a> Session<'a> {
             backends: Backends {
                 kernel: kernel.clone(),
                 ovsdb: ovsdb.clone(),
-                bus: Arc::new(Bus::connect(options.dbus_address.clone())),
+                bus: Arc::new(Bus::connect(options.dbus_address())),
                 secrets: secrets.clone(),
             },
             ovsdb_undo: OvsdbUndo {
@@ -91,6 +96,7 @@ impl<'a> Session<'a> {
             kernel,
             ovsdb,
             secrets,
+            place,
             namespace,
         })
     }
@@ -100,10 +106,15 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it cannot be made or is not private.
     pub fn state_dir(&self) -> anyhow::Result<StateDir> {
-        Ok(StateDir::open(
-            self.options.state_dir(),
-            self.namespace.clone(),
-        )?)
+        self.options.state(self.namespace.clone())
+    }
+
+    /// The state directory of the namespace, if there has been a transaction in it; makes nothing.
+    ///
+    /// # Errors
+    /// As [`Session::state_dir`].
+    pub fn existing_state_dir(&self) -> anyhow::Result<Option<StateDir>> {
+        self.options.existing_state(self.namespace.clone())
     }
 
     /// Where references to secrets lead.
@@ -111,13 +122,15 @@ impl<'a> Session<'a> {
         &self.secrets
     }
 
-    /// Names of all plugins: the built-in ones, then those that the configuration adds.
+    /// Names of all plugins: the built-in ones, then those that the configuration adds. A tenant has those that it was given.
     pub fn plugin_names(&self) -> Vec<&'a str> {
+        let configured = &self.options.configuration.plugins;
         let builtin = |name: &str| self.builtins.iter().any(|builtin| builtin.name == name);
-        let added = self.options.configuration.plugins.keys();
-        let added = added.map(String::as_str).filter(|name| !builtin(name));
+        let given = |name: &&str| self.options.tenant().is_none() || configured.contains_key(*name);
+        let added = configured.keys().map(String::as_str);
+        let added = added.filter(|name| !builtin(name));
         let builtins = self.builtins.iter().map(|builtin| builtin.name);
-        builtins.chain(added).collect()
+        builtins.filter(given).chain(added).collect()
     }
 
     /// Who changes the host's network where a state file leaves that open.
@@ -131,9 +144,29 @@ impl<'a> Session<'a> {
     /// When there is none of that name, naming the nearest; when it does not load.
     pub fn plugin(&self, name: &str) -> anyhow::Result<Plugin> {
         let started = Instant::now();
+        let names = self.plugin_names();
+        if !names.contains(&name) {
+            if let Some(tenant) = self.options.tenant() {
+                bail!(
+                    "tenant {0} has no plugin {name:?}; it has: {1}. [tenants.{0}.plugins.{name}] in the configuration gives it one",
+                    tenant.name,
+                    names.join(", ")
+                );
+            }
+            match nearest(name, &names) {
+                Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
+                None => bail!(
+                    "there is no plugin {name:?}; there are: {}",
+                    names.join(", ")
+                ),
+            }
+        }
         let configuration = &self.options.configuration;
-        let grant = configuration.grant(name);
-        let limits = configuration.limits(name);
+        let mut grant = configuration.grant(name);
+        let mut limits = configuration.limits(name);
+        if let Some(tenant) = self.options.tenant() {
+            limits = tenant.quota.cap(limits);
+        }
         let builtin = match configuration.plugins.get(name) {
             Some(PluginConfig {
                 component: Some(Component::File(path)),
@@ -151,16 +184,13 @@ impl<'a> Session<'a> {
             }) => builtin,
             _ => name,
         };
-        let Some(builtin) = self.builtins.iter().find(|known| known.name == builtin) else {
-            let names = self.plugin_names();
-            match nearest(name, &names) {
-                Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
-                None => bail!(
-                    "there is no plugin {name:?}; there are: {}",
-                    names.join(", ")
-                ),
-            }
-        };
+        let known = self.builtins.iter().find(|known| known.name == builtin);
+        let builtin = known.with_context(|| format!("there is no built-in plugin {builtin:?}"))?;
+        if let Some(tenant) = self.options.tenant()
+            && builtin.name == name
+        {
+            grant.get_or_insert_with(|| builtin.grant_in_tenant(tenant.dbus_address.as_ref()));
+        }
         let plugin = builtin.load(name, &self.cache, grant, limits)?;
         timing::took("load", started);
         Ok(plugin)
@@ -319,10 +349,9 @@ impl<'a> Session<'a> {
     pub fn probes(&self, file: &StateFile) -> anyhow::Result<Arc<Probes>> {
         let configured = &self.options.configuration.probes;
         let named = super::probes::all(configured, file.probes.as_ref()).map_err(Rejected)?;
-        let place = Place::open(self.options.netns.as_deref()).map_err(to_error)?;
         Ok(Arc::new(Probes {
             named,
-            place: Arc::new(place),
+            place: self.place.clone(),
             kernel: self.kernel.clone(),
         }))
     }
@@ -333,8 +362,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When something is left that cannot be undone.
     pub async fn recover(&self) -> anyhow::Result<()> {
-        let root = self.options.state_dir();
-        let Some(state) = StateDir::existing(root, self.namespace.clone()) else {
+        let Some(state) = self.existing_state_dir()? else {
             return Ok(());
         };
         if !state.journal().exists() {

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`Config`]: what it says. [`component`]: where a plugin comes from. [`limits`]: what it may use.
+//! - [`tenant`]: what it says of a tenant, and what holds for one.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
@@ -26,12 +27,17 @@
 //!
 //! [probes.uplink]
 //! gateway = "ipv4"
+//!
+//! [tenants.blue]                      # see `tenant`
+//! netns = "blue"
+//! [tenants.blue.plugins.net]
 //! ```
 
 pub mod component;
 pub mod error;
 pub mod limits;
 pub mod noted;
+pub mod tenant;
 
 #[cfg(test)]
 mod tests;
@@ -51,11 +57,13 @@ use crate::gate::grant::Grant;
 use crate::guarded::is_guarded;
 use crate::measure::Period;
 use crate::plugin::limits::Limits;
-use crate::state_file::{Source, Span, StateFileError, read_text};
+use crate::state_file::{Problem, Source, Span, StateFileError, read_text};
+use crate::tenant::TenantName;
 use crate::transaction::probes::Probe;
 use component::Component;
 use error::ConfigError;
 use limits::SomeLimits;
+use tenant::TenantConfig;
 
 /// Where the configuration is looked for unless the command line says otherwise. It may be missing.
 pub const DEFAULT_FILE: &str = "/etc/op-dbus/op-dbus.toml";
@@ -117,6 +125,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginConfig>,
     /// How to find out whether the host is healthy after a change, by name.
     pub probes: BTreeMap<String, Probe>,
+    /// Those who share this host, by name.
+    pub tenants: BTreeMap<TenantName, TenantConfig>,
 }
 
 /// The file's own shape.
@@ -134,6 +144,7 @@ struct Written {
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
     probes: BTreeMap<String, Probe>,
+    tenants: BTreeMap<Spanned<TenantName>, tenant::Written>,
 }
 
 /// A path that means the same wherever a command is started.
@@ -146,6 +157,18 @@ fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
             "{path:?} is no absolute path; begin it with /"
         )))
     }
+}
+
+/// What is wrong with the tables of plugins.
+fn plugin_problems(
+    sections: &BTreeMap<Spanned<String>, PluginConfig>,
+    builtins: &[&str],
+) -> Vec<Problem> {
+    let problems = sections.iter().filter_map(|(name, plugin)| {
+        let place = Span::new(name.span().start, name.span().end);
+        component::problem(place, name.get_ref(), plugin, builtins)
+    });
+    problems.collect()
 }
 
 impl Config {
@@ -197,11 +220,8 @@ impl Config {
         let source = Arc::new(source);
         let written: Written = toml::from_str(&source.text)
             .map_err(|error| ConfigError::wrong(&source, vec![error::problem(&error)]))?;
-        let problems = written.plugins.iter().filter_map(|(name, plugin)| {
-            let place = Span::new(name.span().start, name.span().end);
-            component::problem(place, name.get_ref(), plugin, builtins)
-        });
-        let problems: Vec<_> = problems.collect();
+        let mut problems = plugin_problems(&written.plugins, builtins);
+        let tenants = tenant::read(written.tenants, builtins, &mut problems);
         if !problems.is_empty() {
             return Err(ConfigError::wrong(&source, problems));
         }
@@ -219,6 +239,7 @@ impl Config {
                 .map(|(name, plugin)| (name.into_inner(), plugin))
                 .collect(),
             probes: written.probes,
+            tenants,
         })
     }
 

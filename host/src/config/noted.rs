@@ -6,7 +6,7 @@ use std::io;
 use serde_json::json;
 
 use super::Config;
-use crate::audit::{AuditLog, Entry, Kind};
+use crate::audit::{Entry, Kind};
 use crate::transaction::record::Who;
 use crate::transaction::state_dir::{StateDir, write_durably};
 
@@ -42,7 +42,7 @@ pub fn note(config: &Config, state: &StateDir) -> io::Result<()> {
         .iter()
         .filter_map(|(name, plugin)| Some((name.clone(), json!(plugin.digest?))))
         .collect();
-    let log = AuditLog::open(&state.audit())?;
+    let log = state.audit_log()?;
     log.append(&Entry {
         kind: Kind::Configuration,
         who: Who::current(),

@@ -114,7 +114,10 @@ impl Gate {
         part.ok_or_else(|| {
             self.refuse(failure(
                 FailureCode::Denied,
-                format!("plugin {} has no grant for {capability}; the operator writes one as [plugins.{}.grant.{capability}]", self.plugin, self.plugin),
+                format!(
+                    "plugin {} has no grant for {capability}; the operator writes one as grant.{capability} in its section of the configuration",
+                    self.plugin
+                ),
             ))
         })
     }

@@ -10,8 +10,10 @@ use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
 use super::loader::Plugin;
+use crate::backends::dbus::BusAddress;
 use crate::digest::Digest;
-use crate::gate::grant::{Grant, NetlinkGrant, OvsdbGrant};
+use crate::gate::grant::{DbusGrant, Grant, NetlinkGrant, OvsdbGrant};
+use crate::gate::pattern::Pattern;
 
 /// A component that is part of the program.
 pub struct Builtin {
@@ -29,7 +31,7 @@ fn grant(name: &str) -> Grant {
         "net" => Grant {
             netlink: Some(NetlinkGrant::everything()),
             ovsdb: Some(OvsdbGrant::of_net()),
-            secrets: vec![crate::gate::pattern::Pattern::new("*")],
+            secrets: vec![Pattern::new("*")],
             ..Grant::default()
         },
         // What it asks for is what it is for: NetworkManager alone.
@@ -59,6 +61,24 @@ impl Builtin {
     /// What it is granted unless the operator says otherwise.
     pub fn grant(&self) -> Grant {
         grant(self.name)
+    }
+
+    /// What it is granted in a tenant unless the operator says otherwise: what lies in the tenant's own namespace, and the bus that the tenant
+    /// was given. Attributes that op-dbus has no name for could lead out of there.
+    pub fn grant_in_tenant(&self, bus: Option<&BusAddress>) -> Grant {
+        let own = self.grant();
+        Grant {
+            netlink: own.netlink.map(|netlink| NetlinkGrant {
+                unknown_attributes: false,
+                ..netlink
+            }),
+            dbus: own.dbus.zip(bus).map(|(dbus, bus)| DbusGrant {
+                buses: vec![Pattern::new(bus.word())],
+                ..dbus
+            }),
+            ovsdb: None,
+            secrets: own.secrets,
+        }
     }
 
     /// Loads it as the plugin `name`: from the code that was compiled ahead, else through the cache. `granted` takes the place of what it is

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::effects::Effects;
-use super::state_dir::write_durably;
+use super::state_dir::{Bounds, StateDir, write_durably};
 use super::undoers::{PluginUndo, release};
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 use crate::timing;
@@ -60,12 +60,16 @@ pub struct Checkpoint {
 /// The checkpoints of one network namespace.
 pub struct Checkpoints {
     directory: PathBuf,
+    bounds: Bounds,
 }
 
 impl Checkpoints {
-    /// Those in `directory`, which is made at the first checkpoint.
-    pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    /// Those in a state directory.
+    pub fn of(state: &StateDir) -> Self {
+        Self {
+            directory: state.checkpoints(),
+            bounds: state.bounds().clone(),
+        }
     }
 
     /// All, oldest first.
@@ -120,7 +124,7 @@ impl Checkpoints {
     /// Keeps a new checkpoint.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or would be one too many.
     pub fn add(
         &self,
         origin: Origin,
@@ -131,8 +135,22 @@ impl Checkpoints {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)?;
-        let id = self
-            .files()?
+        if let Some(most) = self.bounds.checkpoints
+            && origin == Origin::Hand
+        {
+            let all = self.list()?;
+            let by_hand = all.iter().filter(|one| one.origin == Origin::Hand).count();
+            // One for applies is always free: of theirs the oldest goes once the new state holds.
+            if all.len() >= most || by_hand + 1 >= most {
+                bail!(
+                    "there are {} checkpoints, and the quota `checkpoints` allows {most}, one of them of an apply: delete one with \
+                     `op-dbus checkpoint delete ID`",
+                    all.len()
+                );
+            }
+        }
+        let files = self.files()?;
+        let id = files
             .keys()
             .next_back()
             .map_or(0, |id| id + 1)
@@ -154,7 +172,7 @@ impl Checkpoints {
             &self.directory.join("next"),
             (id + 1).to_string().as_bytes(),
         )?;
-        write(&self.path(id), &serde_json::to_vec(&checkpoint)?)?;
+        self.keep(&checkpoint)?;
         Ok(checkpoint)
     }
 
@@ -167,7 +185,13 @@ impl Checkpoints {
             effects: Some(effects),
             ..self.get(Some(id))?
         };
-        write(&self.path(id), &serde_json::to_vec(&checkpoint)?)
+        self.keep(&checkpoint)
+    }
+
+    fn keep(&self, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+        let bytes = serde_json::to_vec(checkpoint)?;
+        self.bounds.room.take(bytes.len() as u64)?;
+        write(&self.path(checkpoint.id), &bytes)
     }
 
     /// Discards the oldest ones of applies, so that the newest remain. Returns what went wrong with that and does no harm.
@@ -262,8 +286,12 @@ impl Checkpoints {
     /// Those of applies that are more than are kept, oldest first.
     fn surplus(&self) -> anyhow::Result<Vec<Checkpoint>> {
         let mut old = self.list()?;
+        let all = old.len();
         old.retain(|checkpoint| checkpoint.origin == Origin::Apply);
-        let surplus = old.len().saturating_sub(KEPT);
+        let by_hand = all - old.len();
+        let most = self.bounds.checkpoints;
+        let kept = most.map_or(KEPT, |most| most.saturating_sub(by_hand).clamp(1, KEPT));
+        let surplus = old.len().saturating_sub(kept);
         old.truncate(surplus);
         Ok(old)
     }
@@ -285,6 +313,11 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transaction::state_dir::tests::namespace;
+
+    fn checkpoints_in(root: &tempfile::TempDir) -> Checkpoints {
+        Checkpoints::of(&StateDir::open(root.path(), namespace(1)).unwrap())
+    }
 
     fn made(checkpoints: &Checkpoints, origin: Origin) -> u64 {
         checkpoints
@@ -305,7 +338,7 @@ mod tests {
     #[test]
     fn keeps_the_last_ten_of_applies_and_all_made_by_hand() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().join("checkpoints"));
+        let checkpoints = checkpoints_in(&directory);
         assert_eq!(made(&checkpoints, Origin::Hand), 1);
         for _ in 0..12 {
             made(&checkpoints, Origin::Apply);
@@ -317,9 +350,28 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_keeps_fewer_of_applies_and_refuses_one_too_many_by_hand() {
+        let root = tempfile::tempdir().unwrap();
+        let bounds = Bounds {
+            checkpoints: Some(2),
+            ..Bounds::default()
+        };
+        let state = StateDir::of_tenant(root.path(), namespace(1), bounds).unwrap();
+        let checkpoints = Checkpoints::of(&state);
+        for _ in 0..3 {
+            made(&checkpoints, Origin::Apply);
+        }
+        let surplus = checkpoints.surplus().unwrap();
+        assert_eq!(surplus.iter().map(|one| one.id).collect::<Vec<_>>(), [1]);
+        let one_too_many = checkpoints.add(Origin::Hand, String::new(), Vec::new());
+        let error = one_too_many.unwrap_err().to_string();
+        assert!(error.contains("checkpoint delete"), "{error}");
+    }
+
+    #[test]
     fn a_number_is_never_used_twice() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().into());
+        let checkpoints = checkpoints_in(&directory);
         made(&checkpoints, Origin::Apply);
         checkpoints.delete(1).unwrap();
         assert_eq!(made(&checkpoints, Origin::Apply), 2);
@@ -335,7 +387,7 @@ mod tests {
     #[test]
     fn the_way_back_passes_every_later_apply_and_no_later_checkpoint_made_by_hand() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().into());
+        let checkpoints = checkpoints_in(&directory);
         for origin in [Origin::Apply, Origin::Hand, Origin::Apply, Origin::Apply] {
             made(&checkpoints, origin);
         }

@@ -82,9 +82,12 @@ impl fmt::Display for Cause {
             ),
             Self::Late(within) => write!(
                 f,
-                "it did not end within {} s (`transaction-deadline`)",
-                within.as_secs_f64()
+                "it did not end within {} (`transaction-deadline`; of a tenant, its quota `transaction`)",
+                humantime::format_duration(*within)
             ),
+            Self::Interrupted("SIGXCPU") => {
+                f.write_str("its quota of processor time, `cpu-time`, is used up")
+            }
             Self::Interrupted(signal) => write!(f, "{signal} came"),
             Self::Journal(message) => f.write_str(message),
         }

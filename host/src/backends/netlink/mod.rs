@@ -58,7 +58,7 @@ use crate::secrets::SecretStore;
 
 pub use describe::describe;
 pub use events::{Event, Events, Group};
-pub use kernel::Kernel;
+pub use kernel::{Kernel, Layer};
 pub use link::{parent, parent_mut, word};
 pub use namespace::Namespace as Place;
 
@@ -67,7 +67,7 @@ pub use namespace::Namespace as Place;
 pub struct Netlink(Arc<Shared>);
 
 struct Shared {
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
     secrets: Arc<SecretStore>,
     route: Mutex<Channel>,
     /// Taken after `route` where both are needed.
@@ -82,7 +82,14 @@ impl Netlink {
     /// # Errors
     /// `not-found` when the namespace does not exist, `refused` when this process may not enter it.
     pub fn open(namespace: Option<&str>, secrets: Arc<SecretStore>) -> Result<Self, Failure> {
-        let namespace = Namespace::open(namespace)?;
+        Self::within(Arc::new(Namespace::open(namespace)?), secrets)
+    }
+
+    /// The kernel in a namespace that was opened before.
+    ///
+    /// # Errors
+    /// As [`Netlink::open`].
+    pub fn within(namespace: Arc<Namespace>, secrets: Arc<SecretStore>) -> Result<Self, Failure> {
         let (route, events, generic) = namespace.within("open netlink sockets", || {
             let route = || socket::open(NETLINK_ROUTE);
             Ok((route()?, route()?, socket::open(NETLINK_GENERIC)?))

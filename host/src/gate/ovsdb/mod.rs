@@ -54,7 +54,7 @@ impl Gate {
             let plugin = &self.plugin;
             self.refuse(failure(
                 FailureCode::Denied,
-                format!("plugin {plugin} has no grant for ovsdb; the operator writes one as [plugins.{plugin}.grant.ovsdb]"),
+                format!("plugin {plugin} has no grant for ovsdb; the operator writes one as grant.ovsdb in its section of the configuration"),
             ))
         })
     }

@@ -1,14 +1,11 @@
-//! The plugin against the simulated kernel, from query to rollback.
+//! The kernel alone.
 
 use op_dbus_net::Net;
-use op_dbus_net::section::Section;
+use op_dbus_plugin::Plugin;
 use op_dbus_plugin::mock::Host;
-use op_dbus_plugin::{Action, Plugin};
 use serde_json::{Value, json};
 
-fn section(value: Value) -> Section {
-    serde_json::from_value(value).expect("the test's section can be read")
-}
+use crate::support;
 
 /// What the whole of the kernel looks like, without the rule that the kernel makes for the first VRF and keeps.
 fn whole() -> Value {
@@ -20,54 +17,8 @@ fn whole() -> Value {
     serde_json::to_value(section).expect("JSON")
 }
 
-fn plan(desired: &Section) -> Vec<Action> {
-    let current = Net::query(Some(desired)).expect("what concerns the section can be read");
-    Net::diff(&current, desired).expect("there is a plan")
-}
-
-fn apply(desired: &Section) {
-    let plan = plan(desired);
-    assert!(!plan.is_empty(), "there is something to do");
-    for outcome in Net::apply(plan).expect("the actions are sound") {
-        assert_eq!(
-            outcome.failed, None,
-            "{}: {}",
-            outcome.target, outcome.summary
-        );
-    }
-    let mismatches = Net::verify(desired).expect("the system can be read back");
-    assert!(mismatches.is_empty(), "{mismatches:#?}");
-    let again = self::plan(desired);
-    assert!(again.is_empty(), "nothing is left to do: {again:#?}");
-}
-
-/// Applies a section and goes back to a checkpoint within it and to one of everything.
 fn there_and_back(host: &Host, desired: Value) {
-    let desired = section(desired);
-    host.enter(|| {
-        let before = whole();
-        let within = Net::checkpoint(Some(&desired)).expect("a checkpoint can be taken");
-        let everything = Net::checkpoint(None).expect("a checkpoint can be taken");
-        apply(&desired);
-        for (checkpoint, name) in [(within, "within"), (everything, "everything")] {
-            for outcome in Net::rollback(checkpoint.clone()).expect("there is a way back") {
-                assert_eq!(
-                    outcome.failed, None,
-                    "{name}: {}: {}",
-                    outcome.target, outcome.summary
-                );
-            }
-            pretty_assert(&before, &whole(), name);
-            let again = Net::rollback(checkpoint).expect("going back again does nothing");
-            assert!(again.is_empty(), "{name}: {again:#?}");
-            apply(&desired);
-        }
-    });
-}
-
-fn pretty_assert(before: &Value, after: &Value, name: &str) {
-    let text = |value| serde_json::to_string_pretty(value).expect("JSON");
-    assert_eq!(text(before), text(after), "{name}");
+    support::there_and_back(host, desired, whole);
 }
 
 fn machine() -> Host {
@@ -134,4 +85,27 @@ fn a_gateway_that_moves_away_takes_nothing_else_along() {
             {"name": "eth0", "mtu": 1400, "ipv4": {}},
             {"name": "eth1", "ipv4": {"addresses": [{"address": "198.51.100.2", "prefix": 24}], "gateway": "198.51.100.1"}}]}),
     );
+}
+
+#[test]
+fn an_address_that_is_put_back_keeps_its_scope() {
+    let host = machine();
+    host.enter(|| {
+        support::apply(&support::section(json!({"interfaces": [
+            {"name": "eth1", "state": "up", "ipv4": {"addresses": [{"address": "198.51.100.2", "prefix": 24, "scope": 253}]}}]})));
+    });
+    // The kernel cannot take the flag in place: the address goes and comes back.
+    there_and_back(
+        &host,
+        json!({"interfaces": [{"name": "eth1", "ipv4": {"addresses":
+            [{"address": "198.51.100.2", "prefix": 24, "no_prefix_route": true}]}}]}),
+    );
+    host.enter(|| {
+        support::apply(&support::section(
+            json!({"interfaces": [{"name": "eth1", "ipv4": {"addresses":
+            [{"address": "198.51.100.2", "prefix": 24, "no_prefix_route": true}]}}]}),
+        ));
+    });
+    let addresses = host.kernel().addresses(&["eth1".to_owned()]);
+    assert_eq!(addresses[0].scope, Some(253));
 }

@@ -1,15 +1,12 @@
-//! Open vSwitch on the simulated host: from query to rollback.
+//! Open vSwitch.
 
 use op_dbus_net::Net;
-use op_dbus_net::section::Section;
 use op_dbus_plugin::mock::{Call, Host};
 use op_dbus_plugin::netlink::{Kind, Request};
-use op_dbus_plugin::{Action, FailureCode, Plugin};
+use op_dbus_plugin::{FailureCode, Plugin};
 use serde_json::{Value, json};
 
-fn section(value: Value) -> Section {
-    serde_json::from_value(value).expect("the test's section can be read")
-}
+use crate::support::{self, apply, plan, section};
 
 /// A machine with three cards and Open vSwitch, which has nothing yet.
 fn machine() -> Host {
@@ -48,74 +45,8 @@ fn whole() -> Value {
     serde_json::to_value(section).expect("JSON")
 }
 
-fn plan(desired: &Section) -> Vec<Action> {
-    assert_eq!(Net::validate(desired), []);
-    let current = Net::query(Some(desired)).expect("what concerns the section can be read");
-    Net::diff(&current, desired).expect("there is a plan")
-}
-
-fn apply(desired: &Section) {
-    let plan = plan(desired);
-    assert!(!plan.is_empty(), "there is something to do");
-    for outcome in Net::apply(plan).expect("the actions are sound") {
-        assert_eq!(
-            outcome.failed, None,
-            "{}: {}",
-            outcome.target, outcome.summary
-        );
-    }
-    let mismatches = Net::verify(desired).expect("the system can be read back");
-    assert!(mismatches.is_empty(), "{mismatches:#?}");
-    let again = self::plan(desired);
-    assert!(again.is_empty(), "nothing is left to do: {again:#?}");
-}
-
-/// Applies a section and goes back to a checkpoint within it and to one of everything.
 fn there_and_back(host: &Host, desired: Value) {
-    let desired = section(desired);
-    host.enter(|| {
-        let before = whole();
-        let within = Net::checkpoint(Some(&desired)).expect("a checkpoint can be taken");
-        let everything = Net::checkpoint(None).expect("a checkpoint can be taken");
-        for (checkpoint, name) in [(within, "within"), (everything, "everything")] {
-            apply(&desired);
-            for outcome in Net::rollback(checkpoint).expect("there is a way back") {
-                let (target, summary) = (outcome.target, outcome.summary);
-                assert_eq!(outcome.failed, None, "{name}: {target}: {summary}");
-            }
-            same(&before, &whole(), name);
-        }
-    });
-}
-
-/// Compares interface by interface, and shows only those that differ.
-fn same(before: &Value, after: &Value, name: &str) {
-    let lines = |of: &Value| -> Vec<String> {
-        let mut lines = vec![of["ovs-db"].to_string(), of["routes"].to_string()];
-        lines.extend(
-            of["interfaces"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(Value::to_string),
-        );
-        lines
-    };
-    let (before, after) = (lines(before), lines(after));
-    let only = |these: &[String], those: &[String]| -> Vec<String> {
-        these
-            .iter()
-            .filter(|line| !those.contains(line))
-            .cloned()
-            .collect()
-    };
-    let (lost, new) = (only(&before, &after), only(&after, &before));
-    assert!(
-        lost.is_empty() && new.is_empty(),
-        "back to the checkpoint of {name}:\n- {}\n+ {}",
-        lost.join("\n- "),
-        new.join("\n+ ")
-    );
+    support::there_and_back(host, desired, whole);
 }
 
 fn transactions(host: &Host) -> Vec<Value> {

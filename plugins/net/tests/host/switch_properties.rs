@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
 
+use crate::support::{self, tried, tried_there_and_back};
+
 /// A machine with cards, and a bridge with a port of somebody else's.
 fn machine() -> Host {
     let host = Host::new();
@@ -119,42 +121,8 @@ fn section() -> impl Strategy<Value = Section> {
         let mut all = vec![first];
         all.extend(second);
         all.extend(others);
-        serde_json::from_value(json!({"interfaces": all})).expect("the section can be read")
+        support::section(json!({"interfaces": all}))
     })
-}
-
-/// Applies a section if there is a plan for it: whether there was.
-fn apply(desired: &Section) -> Result<bool, TestCaseError> {
-    if !Net::validate(desired).is_empty() {
-        return Ok(false);
-    }
-    let current = Net::query(Some(desired)).expect("what concerns the section can be read");
-    let Ok(plan) = Net::diff(&current, desired) else {
-        return Ok(false);
-    };
-    let mismatches = Net::verify(desired).expect("the system can be read");
-    prop_assert_eq!(
-        mismatches.is_empty(),
-        plan.is_empty(),
-        "{:?} {:?}",
-        mismatches,
-        plan
-    );
-    for outcome in Net::apply(plan).expect("the actions are sound") {
-        prop_assert_eq!(
-            &outcome.failed,
-            &None,
-            "{}: {}",
-            outcome.target,
-            outcome.summary
-        );
-    }
-    let mismatches = Net::verify(desired).expect("the system can be read back");
-    prop_assert!(mismatches.is_empty(), "{:?}", mismatches);
-    let current = Net::query(Some(desired)).expect("what concerns the section can be read");
-    let again = Net::diff(&current, desired).expect("there is a plan");
-    prop_assert!(again.is_empty(), "{:?}", again);
-    Ok(true)
 }
 
 /// Everything but numbers that tell only when something was made, and what ovs-vswitchd and the kernel choose.
@@ -197,33 +165,13 @@ proptest! {
 
     #[test]
     fn a_plan_does_what_it_says_and_a_rollback_undoes_it(first in section(), second in section()) {
-        machine().enter(|| {
-            if !apply(&first)? {
-                return Ok(());
-            }
-            let before = whole();
-            let within = Net::checkpoint(Some(&second)).expect("a checkpoint can be taken");
-            let everything = Net::checkpoint(None).expect("a checkpoint can be taken");
-            for checkpoint in [within, everything] {
-                if !apply(&second)? {
-                    return Ok(());
-                }
-                for outcome in Net::rollback(checkpoint.clone()).expect("there is a way back") {
-                    prop_assert_eq!(&outcome.failed, &None, "{}: {}", outcome.target, outcome.summary);
-                }
-                let after = whole();
-                prop_assert_eq!(format!("{:#}", before), format!("{:#}", after));
-                let again = Net::rollback(checkpoint).expect("going back again does nothing");
-                prop_assert!(again.is_empty(), "{:?}", again);
-            }
-            Ok(())
-        })?;
+        machine().enter(|| tried_there_and_back(&first, &second, whole))?;
     }
 
     #[test]
     fn nothing_separates_a_state_from_itself(first in section()) {
         machine().enter(|| {
-            apply(&first)?;
+            tried(&first)?;
             let current = Net::query(None).expect("everything can be read");
             let plan = Net::diff(&current, &current).expect("there is a plan");
             prop_assert!(plan.is_empty(), "{:?}", plan);
