@@ -115,9 +115,9 @@ impl StateDir {
     pub fn open(root: &Path, namespace: Namespace) -> Result<Self, StateDirError> {
         let path = root.join("ns").join(namespace.directory_name());
         for directory in [root, &root.join("ns"), &path, &path.join("checkpoints")] {
-            create(directory).map_err(|source| StateDirError {
+            create(directory).map_err(|cause| StateDirError {
                 path: directory.into(),
-                source,
+                cause,
             })?;
         }
         Ok(Self {
@@ -199,13 +199,13 @@ impl StateDir {
 /// A state directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "state directory {path}: {source}. Choose another with --state-dir, or make this one writable"
+    "state directory {path}: {cause}. Choose another with --state-dir, or make this one writable"
 )]
 pub struct StateDirError {
     /// The directory.
     pub path: PathBuf,
     /// Why.
-    pub source: io::Error,
+    pub cause: io::Error,
 }
 
 /// Makes a directory that its owner alone may enter, durably: the entry in its parent is synced too.
