@@ -6,16 +6,21 @@
 
 mod apply;
 mod carrier;
+#[path = "../ovsdb/certificates.rs"]
+mod certificates;
 mod configuration;
 mod confirm;
+mod confirm_deaths;
 mod death;
 mod doctor;
 mod fidelity;
 mod full_disk;
 mod kinds;
+mod kinds_switch;
 mod namespace;
 mod network_manager;
 mod network_plugin;
+mod paused;
 mod plans;
 mod probes;
 mod profiles;
@@ -25,4 +30,6 @@ mod rollback;
 mod server;
 mod stopped;
 mod switch;
+mod switch_disturbed;
+mod switch_large;
 mod validation;

@@ -42,7 +42,7 @@ pub struct Options {
     /// Who changes the host's network where a state file leaves that open; `netlink` also changes what NetworkManager manages
     #[arg(long, global = true, value_name = "PLUGIN", value_enum)]
     network_plugin: Option<NetworkPlugin>,
-    /// OVSDB server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT; by default the socket db.sock in OVS_RUNDIR or /var/run/openvswitch
+    /// OVSDB server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (with the files of `[ovsdb]` in the configuration); by default the socket db.sock in OVS_RUNDIR or /var/run/openvswitch
     #[arg(long, global = true, value_name = "REMOTE", env = "OP_DBUS_OVSDB")]
     pub ovsdb: Option<Remote>,
     /// Colours in the output

@@ -10,7 +10,7 @@ use super::report;
 use super::talk::say;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::{Netlink, Place};
-use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
+use crate::backends::ovsdb::Lazy;
 use crate::config::NetworkPlugin;
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
@@ -23,6 +23,7 @@ use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
 use crate::timing;
+use crate::transaction::escrow;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
 use crate::transaction::plan::Part;
@@ -69,8 +70,8 @@ impl<'a> Session<'a> {
             .or_else(|_| SecretStore::open(directories, None))?;
         let secrets = Arc::new(secrets);
         let kernel = Arc::new(Netlink::open(netns, secrets.clone()).map_err(to_error)?);
-        let remote = options.ovsdb.clone().unwrap_or_else(local_remote);
-        let ovsdb = Arc::new(Lazy::new(OvsdbOptions::new(remote)));
+        let server = options.configuration.ovsdb.options(options.ovsdb.as_ref());
+        let ovsdb = Arc::new(Lazy::new(server));
         Ok(Self {
             options,
             builtins,
@@ -271,6 +272,10 @@ impl<'a> Session<'a> {
             .await?;
         if let Some(recovered) = &recovered {
             say(&report::recovered(recovered, self.options.talk_style()));
+        }
+        self.tidy(&state).await?;
+        if let Err(error) = escrow::prune(&state, &self.secrets) {
+            tracing::warn!("what is needed no more stays in the escrow of secrets: {error}");
         }
         Ok((state, lock, recovered))
     }

@@ -1,7 +1,7 @@
 //! The configuration file: what the operator sets once, for all commands.
 //!
 //! # Layout
-//! - [`Config`]: what it says. [`limits`]: what a plugin may use.
+//! - [`Config`]: what it says. [`limits`]: what a plugin may use. [`ovsdb`]: the way to Open vSwitch's database.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
@@ -19,6 +19,12 @@
 //! [plugins.net.limits]                # of this one
 //! deadline = "30s"
 //!
+//! [ovsdb]
+//! remote = "ssl:192.0.2.9:6640"
+//! private-key = "/etc/op-dbus/ovsdb/key.pem"
+//! certificate = "/etc/op-dbus/ovsdb/certificate.pem"
+//! ca-cert = "/etc/op-dbus/ovsdb/authority.pem"
+//!
 //! [probes.uplink]
 //! gateway = "ipv4"
 //! ```
@@ -26,6 +32,7 @@
 pub mod error;
 pub mod limits;
 pub mod noted;
+pub mod ovsdb;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +55,7 @@ use crate::state_file::{Problem, Source, Span, StateFileError, read_text};
 use crate::transaction::probes::Probe;
 use error::ConfigError;
 use limits::SomeLimits;
+use ovsdb::OvsdbConfig;
 
 /// Where the configuration is looked for unless the command line says otherwise. It may be missing.
 pub const DEFAULT_FILE: &str = "/etc/op-dbus/op-dbus.toml";
@@ -101,6 +109,8 @@ pub struct Config {
     pub limits: SomeLimits,
     /// What the operator says of single plugins, by name.
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// Where Open vSwitch's database server is.
+    pub ovsdb: OvsdbConfig,
     /// How to find out whether the host is healthy after a change, by name.
     pub probes: BTreeMap<String, Probe>,
 }
@@ -118,6 +128,7 @@ struct Written {
     network_plugin: Option<NetworkPlugin>,
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
+    ovsdb: OvsdbConfig,
     probes: BTreeMap<String, Probe>,
 }
 
@@ -140,9 +151,9 @@ impl Config {
     /// When the file cannot be read, somebody else could write it, or what it says is wrong; when `file` is missing.
     pub fn load(file: Option<&Path>, plugins: &[&str]) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-        let read = |source| ConfigError::Read {
+        let read = |cause| ConfigError::Read {
             path: path.to_owned(),
-            source,
+            cause,
         };
         let opened = match File::open(path) {
             Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => {
@@ -209,6 +220,7 @@ impl Config {
                 .into_iter()
                 .map(|(name, plugin)| (name.into_inner(), plugin))
                 .collect(),
+            ovsdb: written.ovsdb,
             probes: written.probes,
         })
     }
