@@ -9,6 +9,7 @@ use super::checkpoints::Noted;
 use super::closing::{Opening, Transaction};
 use super::ending::{Cause, Report, first_failure};
 use super::interrupt::Interrupt;
+use super::noting;
 use super::plan::Part;
 use super::probes::Probes;
 use super::record::PluginDigest;
@@ -19,6 +20,7 @@ use crate::backends::netlink::Netlink;
 use crate::backends::ovsdb::Lazy;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::Mode;
+use crate::secret_agent::Registered;
 use crate::secrets::SecretStore;
 
 /// What a transaction needs beside its parts.
@@ -35,6 +37,8 @@ pub struct Setting<'a> {
     pub secrets: Arc<SecretStore>,
     /// The command line, for whoever reads the journal.
     pub command: &'a str,
+    /// Answers NetworkManager while the new state is made, and no longer: an undo has another one.
+    pub agent: Option<Registered>,
     /// How long the system may take to show what was done; nothing to skip that.
     pub verify: Option<Duration>,
     /// Probes that passed before the change, by name: they must pass after it.
@@ -48,11 +52,13 @@ pub struct Setting<'a> {
 ///
 /// # Errors
 /// Only before anything was touched; from then on the report tells.
-pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::Result<Report> {
+pub async fn apply(mut parts: Vec<Part<'_>>, setting: &mut Setting<'_>) -> anyhow::Result<Report> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
     // Listening starts before the first change, so that no event is missed.
     let news = News::listen(setting.kernel, &parts).await?;
+    noting::begin(setting.state).context("the state directory cannot be written")?;
     let noted = note(&parts, setting.undoers).await?;
+    failpoint!("noted")?;
     let plugins = parts.iter().map(|part| PluginDigest {
         plugin: part.name().to_owned(),
         digest: part.caller.plugin.digest.clone(),
@@ -73,7 +79,9 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     }
     let id = transaction.id.clone();
     let mut outcomes = Vec::new();
+    let agent = setting.agent.take();
     let working = async {
+        let _agent = agent;
         work(
             &parts,
             &mut outcomes,
@@ -81,12 +89,13 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
             setting.ovsdb,
         )
         .await?;
-        match &setting.probes {
-            Some((probes, names)) => healthy(probes, names).await,
-            None => Ok(()),
+        if let Some((probes, names)) = &setting.probes {
+            healthy(probes, names).await?;
         }
+        failpoint!("probes.after").map_err(cause_of)
     };
     let closed = transaction.close(working, setting.confirm).await;
+    noting::end(setting.state)?;
     Ok(Report {
         transaction: id,
         checkpoint: closed.checkpoint,
@@ -95,6 +104,11 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         ending: closed.ending,
         notes: closed.notes,
     })
+}
+
+/// A step that a test makes fail ends as one does that cannot be written down.
+fn cause_of(error: std::io::Error) -> Cause {
+    Cause::Journal(error.to_string())
 }
 
 /// Asks the probes that count.
@@ -132,6 +146,7 @@ async fn work(
     ovsdb: &Lazy,
 ) -> Result<(), Cause> {
     carry_out(parts, outcomes).await?;
+    failpoint!("verify.before").map_err(cause_of)?;
     if let Some((within, news)) = verify {
         let found = settle::verify(parts, news, ovsdb, within)
             .await
@@ -140,7 +155,7 @@ async fn work(
             return Err(Cause::Mismatch(found));
         }
     }
-    Ok(())
+    failpoint!("verify.after").map_err(cause_of)
 }
 
 /// Lets each plugin carry out its steps, and stops at the first that fails.
@@ -149,6 +164,7 @@ async fn carry_out(
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
 ) -> Result<(), Cause> {
     for part in parts.iter().filter(|part| !part.actions.is_empty()) {
+        failpoint!("apply.before-plugin").map_err(cause_of)?;
         let done = part
             .caller
             .apply(Mode::Change, &part.actions)
@@ -159,6 +175,7 @@ async fn carry_out(
         if let Some(cause) = failed {
             return Err(cause);
         }
+        failpoint!("apply.after-plugin").map_err(cause_of)?;
     }
     Ok(())
 }
