@@ -6,17 +6,22 @@
 
 mod apply;
 mod carrier;
+#[path = "../ovsdb/certificates.rs"]
+mod certificates;
 mod configuration;
 mod confirm;
+mod confirm_deaths;
 mod death;
 mod doctor;
 mod fidelity;
 mod full_disk;
 mod kinds;
+mod kinds_switch;
 mod misdeeds;
 mod namespace;
 mod network_manager;
 mod network_plugin;
+mod paused;
 mod plans;
 mod plugin_files;
 mod probes;
@@ -27,5 +32,7 @@ mod rollback;
 mod server;
 mod stopped;
 mod switch;
+mod switch_disturbed;
+mod switch_large;
 mod tenants;
 mod validation;

@@ -134,14 +134,17 @@ impl AuditLog {
         }
         if head.length > 0 && head.length + line.len() as u64 > self.rotate_at {
             file.sync_data()?;
-            failpoint!("audit.rotate.before-create")?;
+            failpoint!("audit.rotate.before-rename")?;
             fs::rename(
                 current(&self.directory),
                 rotated(&self.directory, head.file),
             )?;
+            failpoint!("audit.rotate.before-create")?;
             (head.file, head.length) = (head.file + 1, 0);
             file = self.open_current()?;
+            failpoint!("audit.rotate.before-head")?;
             head.write(head_file)?;
+            failpoint!("audit.rotate.before-directory-sync")?;
             state_dir::sync_directory(&self.directory)?;
         }
         head.next = Some(hash.clone());
@@ -204,6 +207,12 @@ impl AuditLog {
     }
 }
 
+#[cfg(test)]
+#[path = "death_tests.rs"]
+mod death_tests;
+#[cfg(test)]
+#[path = "tamper_properties.rs"]
+mod tamper_properties;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::diff::by_plugin;
+use super::network_plugin::NETWORK_MANAGER;
 use super::options::Options;
 use super::session::Session;
 use super::talk::say;
@@ -105,31 +106,35 @@ impl Apply {
                 "probe {failed}; it fails before the change, so it does not count after it\n"
             ));
         }
-        let setting = Setting {
+        let section = parts
+            .iter()
+            .find(|part| part.name() == NETWORK_MANAGER)
+            .map(|part| part.desired.clone());
+        let mut setting = Setting {
             state: &state,
             kernel: &session.kernel,
             undoers: session.undoers(),
             secrets: session.secrets.clone(),
             ovsdb: &session.ovsdb,
             command: &super::command_line(),
+            agent: session.secret_agent(&state, &parts).await,
             verify: (!self.no_verify).then_some(SETTLING),
             probes: Some((probes, passed)),
             deadline: options.configuration.transaction_deadline(),
             confirm: self.confirm.map(Duration::from_secs),
         };
         let applying = Instant::now();
-        let agent = session.secret_agent(&parts).await;
         let applied = match setting.confirm {
-            None => transaction::apply(parts, &setting).await,
+            None => transaction::apply(parts, &mut setting).await,
             Some(_) => {
                 let style = options.talk_style();
-                countdown::apply(&session, &lock, parts, &setting, !self.no_wait, style).await
+                countdown::apply(&session, &lock, parts, &mut setting, !self.no_wait, style).await
             }
         };
-        if let Some(agent) = agent {
-            agent.end().await;
-        }
         let report = applied?;
+        if let (Some(section), Ending::Applied | Ending::Awaiting(_)) = (&section, &report.ending) {
+            session.remember_secrets(&state, section);
+        }
         timing::took("apply", applying);
         timing::took("total", started);
         finish(&report, self.json, options)

@@ -4,15 +4,22 @@ use anyhow::bail;
 
 use super::session::Session;
 use crate::config::NetworkPlugin;
+use crate::contract::types::FailureCode;
 use crate::gate::{Backends, Mode, Rehearsed, changed_links};
-use crate::network_manager::{self, Managed};
+use crate::network_manager::{self, Managed, forget_checkpoints};
 use crate::plugin::failure::to_error;
-use crate::secret_agent::Registered;
+use crate::plugin::loader::Plugin;
+use crate::secret_agent::{Registered, known, profiles};
 use crate::transaction::book::Book;
+use crate::transaction::checkpoints::Checkpoints;
 use crate::transaction::plan::Part;
+use crate::transaction::state_dir::StateDir;
+use crate::transaction::{noting, recovery};
 
 /// The plugin that speaks with NetworkManager.
-const NETWORK_MANAGER: &str = "networkmanager";
+pub(super) const NETWORK_MANAGER: &str = "networkmanager";
+/// The plugin that speaks with the kernel.
+const NET: &str = "net";
 
 impl Session<'_> {
     /// The plugins of a verb that was told of none: `networkmanager` comes first where it has the say, and not at all where it has not.
@@ -41,14 +48,37 @@ impl Session<'_> {
     }
 
     /// While it is held, NetworkManager gets the secrets that it asks agents for: those that the section `networkmanager` names.
-    pub async fn secret_agent(&self, parts: &[Part<'_>]) -> Option<Registered> {
+    pub async fn secret_agent(&self, state: &StateDir, parts: &[Part<'_>]) -> Option<Registered> {
         let part = parts
             .iter()
             .find(|part| part.name() == NETWORK_MANAGER && !part.actions.is_empty())?;
+        self.agent_of(state, part.caller.plugin, &part.desired)
+            .await
+    }
+
+    /// The same while a plugin brings its profiles back: those that earlier state files named.
+    pub(super) async fn secret_agent_of_old(&self, plugin: &Plugin) -> Option<Registered> {
+        if plugin.name != NETWORK_MANAGER {
+            return None;
+        }
+        let state = self.state_dir().ok()?;
+        self.agent_of(&state, plugin, "{}").await
+    }
+
+    async fn agent_of(
+        &self,
+        state: &StateDir,
+        plugin: &Plugin,
+        section: &str,
+    ) -> Option<Registered> {
         let Backends { bus, secrets, .. } = &self.backends;
-        let grant = part.caller.plugin.grant.clone();
-        let address = bus.address().clone();
-        match Registered::new(address, &part.desired, grant, secrets.clone()).await {
+        let mut all = profiles(section);
+        match known::recall(state) {
+            Ok(known) => all.extend(known),
+            Err(error) => tracing::warn!("what earlier state files named of secrets: {error}"),
+        }
+        let (address, grant) = (bus.address().clone(), plugin.grant.clone());
+        match Registered::new(address, all, grant, secrets.clone()).await {
             Ok(registered) => registered,
             Err(failure) => {
                 // A profile that needs it fails by itself, and says so; most do not.
@@ -58,8 +88,45 @@ impl Session<'_> {
         }
     }
 
-    /// Refuses a plan in which a plugin changes, through the kernel, a link that NetworkManager manages, unless the same state file hands it
-    /// over before. The parts' callers keep their book with `book`, in which nothing is rehearsed yet.
+    /// Lets NetworkManager forget what it keeps for a transaction that died before anything of it was written down. The caller holds the lock.
+    ///
+    /// # Errors
+    /// When the state directory cannot be read. What NetworkManager says to it is no obstacle: it is tried again by the next command.
+    pub(super) async fn tidy(&self, state: &StateDir) -> anyhow::Result<()> {
+        let Some(since) = noting::left(state)? else {
+            return Ok(noting::end(state)?);
+        };
+        let kept = Checkpoints::of(state).list()?;
+        let noted = kept.into_iter().flat_map(|checkpoint| checkpoint.plugins);
+        let known: Vec<String> = noted.filter_map(|noted| noted.checkpoint.backend).collect();
+        match forget_checkpoints(&self.backends.bus, since, &known).await {
+            Ok(forgotten) => {
+                for path in forgotten {
+                    let summary = format!(
+                        "NetworkManager forgot {path}, which a dead process had left there"
+                    );
+                    recovery::audit(state, summary);
+                }
+                noting::end(state)?;
+            }
+            Err(failure) if failure.code == FailureCode::Unavailable => noting::end(state)?,
+            Err(failure) => tracing::warn!(
+                "what a dead process left with NetworkManager stays there: {}",
+                failure.message
+            ),
+        }
+        Ok(())
+    }
+
+    /// Remembers what holds now for [`Session::secret_agent_of_old`].
+    pub fn remember_secrets(&self, state: &StateDir, section: &str) {
+        if let Err(error) = known::remember(state, profiles(section)) {
+            tracing::warn!("a rollback will not know the secrets that agents keep: {error}");
+        }
+    }
+
+    /// Refuses a plan in which `net` changes a link that NetworkManager manages, unless the same state file hands it over before. The parts'
+    /// callers keep their book with `book`, in which nothing is rehearsed yet.
     ///
     /// # Errors
     /// Names the links and the ways out. Nothing has been touched.

@@ -8,7 +8,7 @@ use anyhow::{Context, Error, bail};
 use clap::Args;
 
 use crate::backends::dbus::BusAddress;
-use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, Remote, local_remote};
+use crate::backends::ovsdb::{Lazy, Remote};
 use crate::config::{Config, NetworkPlugin};
 use crate::output::{ColorChoice, Style};
 use crate::tenant::{Quota, Tenant, TenantName};
@@ -42,7 +42,7 @@ pub struct Options {
     /// Who changes the host's network where a state file leaves that open; `netlink` also changes what NetworkManager manages
     #[arg(long, global = true, value_name = "PLUGIN", value_enum)]
     network_plugin: Option<NetworkPlugin>,
-    /// OVSDB server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT; by default the socket db.sock in OVS_RUNDIR or /var/run/openvswitch
+    /// OVSDB server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (with the files of `[ovsdb]` in the configuration); by default the socket db.sock in OVS_RUNDIR or /var/run/openvswitch
     #[arg(long, global = true, value_name = "REMOTE", env = "OP_DBUS_OVSDB")]
     ovsdb: Option<Remote>,
     /// Colours in the output
@@ -129,11 +129,11 @@ impl Options {
 
     /// The OVSDB server to work on.
     pub fn ovsdb(&self) -> Lazy {
-        let remote = match &self.tenant {
-            Some(tenant) => tenant.ovsdb.clone(),
-            None => Some(self.ovsdb.clone().unwrap_or_else(local_remote)),
-        };
-        remote.map_or_else(Lazy::nowhere, |remote| Lazy::new(OvsdbOptions::new(remote)))
+        let ovsdb = &self.configuration.ovsdb;
+        match &self.tenant {
+            Some(_) if ovsdb.remote.is_none() => Lazy::nowhere(),
+            _ => Lazy::new(ovsdb.options(self.ovsdb.as_ref())),
+        }
     }
 
     /// Opens the state directory of a namespace, and makes what is missing.

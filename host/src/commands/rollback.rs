@@ -38,7 +38,17 @@ impl Rollback {
         {
             return self.undone_now(&ended, options);
         }
-        let (state, _lock) = session.lock().await?;
+        let (state, _lock, recovered) = session.lock_and_recover().await?;
+        if let Some(recovered) = recovered.filter(|_| self.id.is_none()) {
+            // What had come last is undone by now: to go further back than that must be asked for.
+            let ended = Ended {
+                kept: false,
+                why: "its process had died".to_owned(),
+                incomplete: recovered.undone.incomplete,
+                notes: recovered.undone.notes,
+            };
+            return self.undone_now(&ended, options);
+        }
         let checkpoints = Checkpoints::of(&state);
         let way = checkpoints.way_back(self.id)?;
         let back = Back {
@@ -76,9 +86,7 @@ impl Rollback {
         }
         if done {
             if !self.json {
-                print(
-                    "undone: the network is as it was before the change that awaited confirmation\n",
-                )?;
+                print("undone: the network is as it was before the last change\n")?;
             }
             return Ok(ExitCode::SUCCESS);
         }

@@ -26,6 +26,7 @@ use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
 use crate::tenant::namespaces;
 use crate::timing;
+use crate::transaction::escrow;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
 use crate::transaction::plan::Part;
@@ -322,6 +323,10 @@ impl<'a> Session<'a> {
             .await?;
         if let Some(recovered) = &recovered {
             say(&report::recovered(recovered, self.options.talk_style()));
+        }
+        self.tidy(&state).await?;
+        if let Err(error) = escrow::prune(&state, &self.secrets) {
+            tracing::warn!("what is needed no more stays in the escrow of secrets: {error}");
         }
         Ok((state, lock, recovered))
     }

@@ -79,6 +79,10 @@ impl PluginUndo for Session<'_> {
         recorder: Arc<dyn Recorder>,
     ) -> Result<Vec<Outcome>, PluginError> {
         let plugin = self.loaded(plugin)?;
+        let _agent = match mode {
+            Mode::Change => self.secret_agent_of_old(&plugin).await,
+            _ => None,
+        };
         self.caller(&plugin, recorder).rollback(mode, to).await
     }
 

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`Config`]: what it says. [`component`]: where a plugin comes from. [`limits`]: what it may use.
-//! - [`tenant`]: what it says of a tenant, and what holds for one.
+//! - [`ovsdb`]: the way to Open vSwitch's database. [`tenant`]: what it says of a tenant, and what holds for one.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
@@ -25,6 +25,12 @@
 //! component = "/var/lib/op-dbus/plugins/edge-2cf24dba5fb0a30e.wasm"
 //! digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 //!
+//! [ovsdb]
+//! remote = "ssl:192.0.2.9:6640"
+//! private-key = "/etc/op-dbus/ovsdb/key.pem"
+//! certificate = "/etc/op-dbus/ovsdb/certificate.pem"
+//! ca-cert = "/etc/op-dbus/ovsdb/authority.pem"
+//!
 //! [probes.uplink]
 //! gateway = "ipv4"
 //!
@@ -37,6 +43,7 @@ pub mod component;
 pub mod error;
 pub mod limits;
 pub mod noted;
+pub mod ovsdb;
 pub mod tenant;
 
 #[cfg(test)]
@@ -63,6 +70,7 @@ use crate::transaction::probes::Probe;
 use component::Component;
 use error::ConfigError;
 use limits::SomeLimits;
+use ovsdb::OvsdbConfig;
 use tenant::TenantConfig;
 
 /// Where the configuration is looked for unless the command line says otherwise. It may be missing.
@@ -123,6 +131,8 @@ pub struct Config {
     pub limits: SomeLimits,
     /// What the operator says of single plugins, by name.
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// Where Open vSwitch's database server is.
+    pub ovsdb: OvsdbConfig,
     /// How to find out whether the host is healthy after a change, by name.
     pub probes: BTreeMap<String, Probe>,
     /// Those who share this host, by name.
@@ -143,6 +153,7 @@ struct Written {
     transaction_deadline: Option<Period>,
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
+    ovsdb: OvsdbConfig,
     probes: BTreeMap<String, Probe>,
     tenants: BTreeMap<Spanned<TenantName>, tenant::Written>,
 }
@@ -178,9 +189,9 @@ impl Config {
     /// When the file cannot be read, somebody else could write it, or what it says is wrong; when `file` is missing.
     pub fn load(file: Option<&Path>, builtins: &[&str]) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-        let read = |source| ConfigError::Read {
+        let read = |cause| ConfigError::Read {
             path: path.to_owned(),
-            source,
+            cause,
         };
         let opened = match File::open(path) {
             Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => {
@@ -238,6 +249,7 @@ impl Config {
                 .into_iter()
                 .map(|(name, plugin)| (name.into_inner(), plugin))
                 .collect(),
+            ovsdb: written.ovsdb,
             probes: written.probes,
             tenants,
         })

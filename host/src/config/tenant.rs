@@ -10,9 +10,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::ovsdb::OvsdbConfig;
 use super::{Config, NetworkPlugin, PluginConfig, absolute, plugin_problems};
 use crate::backends::dbus::BusAddress;
-use crate::backends::ovsdb::Remote;
 use crate::measure::Period;
 use crate::state_file::nearest::hint;
 use crate::state_file::{Problem, Span};
@@ -29,7 +29,7 @@ pub struct TenantConfig {
     /// Its network namespace: a name as in ip-netns(8), or an absolute path.
     pub netns: String,
     /// The OVSDB server that its plugins may be granted; nothing stands in for it.
-    pub ovsdb: Option<Remote>,
+    pub ovsdb: OvsdbConfig,
     /// The message bus that its plugins may be granted; nothing stands in for it.
     pub dbus_address: Option<BusAddress>,
     /// Where its secrets are read from.
@@ -51,7 +51,7 @@ pub(super) struct Written {
     #[serde(deserialize_with = "netns")]
     netns: String,
     #[serde(default)]
-    ovsdb: Option<Ovsdb>,
+    ovsdb: OvsdbConfig,
     #[serde(default, deserialize_with = "bus")]
     dbus_address: Option<BusAddress>,
     #[serde(default, deserialize_with = "absolute")]
@@ -64,19 +64,6 @@ pub(super) struct Written {
     probes: BTreeMap<String, Probe>,
     #[serde(default)]
     quota: Quota,
-}
-
-/// The section for the OVSDB server.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Ovsdb {
-    #[serde(deserialize_with = "remote")]
-    remote: Remote,
-}
-
-fn remote<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Remote, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(de::Error::custom)
 }
 
 fn netns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -115,7 +102,7 @@ pub(super) fn read(
         problems.extend(unreachable(&name, &written, place));
         let tenant = TenantConfig {
             netns: written.netns,
-            ovsdb: written.ovsdb.map(|ovsdb| ovsdb.remote),
+            ovsdb: written.ovsdb,
             dbus_address: written.dbus_address,
             secrets_dir: written.secrets_dir,
             network_plugin: written.network_plugin,
@@ -138,7 +125,7 @@ fn unreachable(tenant: &TenantName, written: &Written, place: Span) -> Vec<Probl
     for (plugin, config) in &written.plugins {
         let Some(grant) = &config.grant else { continue };
         let plugin = plugin.get_ref();
-        if grant.ovsdb.is_some() && written.ovsdb.is_none() {
+        if grant.ovsdb.is_some() && written.ovsdb.remote.is_none() {
             problems.push(
                 Problem::at(
                     place,
@@ -197,13 +184,13 @@ impl Config {
             )),
             limits: self.limits.clone(),
             plugins: tenant.plugins.clone(),
+            ovsdb: tenant.ovsdb.clone(),
             probes: tenant.probes.clone(),
             tenants: self.tenants.clone(),
         };
         let tenant = Tenant {
             name: name.clone(),
             netns: tenant.netns.clone(),
-            ovsdb: tenant.ovsdb.clone(),
             dbus_address: tenant.dbus_address.clone(),
             quota: tenant.quota.clone(),
         };

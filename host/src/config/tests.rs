@@ -76,7 +76,7 @@ fn everything_that_can_be_set() {
 #[test]
 fn a_misspelt_key_is_underlined_with_the_valid_ones() {
     insta::assert_snapshot!(wrong("state-dir = \"/a\"\nstate_dri = \"/b\"\n"), @r##"
-    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `transaction-deadline`, `limits`, `plugins`, `probes`, `tenants`
+    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `transaction-deadline`, `limits`, `plugins`, `ovsdb`, `probes`, `tenants`
      --> op-dbus.toml:2:1
       |
     2 | state_dri = "/b"
@@ -278,6 +278,28 @@ fn a_probe_that_asks_not_exactly_one_thing_is_underlined() {
       |
       = help: did you mean "gateway"?
     "##
+    );
+}
+
+#[test]
+fn the_ovsdb_server_with_the_files_for_tls() {
+    let keys = "private-key = \"/k\"\ncertificate = \"/c\"\nca-cert = \"/a\"\n";
+    let config = parse(&format!("[ovsdb]\nremote = \"ssl:192.0.2.9\"\n{keys}")).unwrap();
+    let options = config.ovsdb.options(None);
+    assert_eq!(options.remote.to_string(), "ssl:192.0.2.9:6640");
+    assert_eq!(options.tls.unwrap().ca, Path::new("/a"));
+    let named = "unix:/run/db.sock".parse().unwrap();
+    assert_eq!(config.ovsdb.options(Some(&named)).remote, named);
+    insta::assert_snapshot!(
+        [
+            "[ovsdb]\nremote = \"ssl:192.0.2.9\"",
+            "[ovsdb]\nprivate-key = \"/k\"",
+            "[ovsdb]\nremote = \"udp:192.0.2.9\"",
+            "[ovsdb]\nca_cert = \"/a\"",
+        ]
+        .map(wrong)
+        .join("\n"),
+        @""
     );
 }
 

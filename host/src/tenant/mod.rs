@@ -18,7 +18,6 @@ pub use name::TenantName;
 pub use quota::Quota;
 
 use crate::backends::dbus::BusAddress;
-use crate::backends::ovsdb::Remote;
 
 /// The tenant that a command works for.
 #[derive(Clone, Debug)]
@@ -27,8 +26,6 @@ pub struct Tenant {
     pub name: TenantName,
     /// Its network namespace: a name as in ip-netns(8), or a path.
     pub netns: String,
-    /// The OVSDB server that it works on; nothing stands in for it.
-    pub ovsdb: Option<Remote>,
     /// The message bus that it works on; nothing stands in for it.
     pub dbus_address: Option<BusAddress>,
     /// What it may use.

@@ -11,6 +11,7 @@ use super::checkpoints::Noted;
 use super::closing::{Opening, Transaction};
 use super::ending::{Cause, Report, first_failure};
 use super::interrupt::Interrupt;
+use super::noting;
 use super::plan::Part;
 use super::probes::Probes;
 use super::record::PluginDigest;
@@ -21,6 +22,7 @@ use crate::backends::netlink::Netlink;
 use crate::backends::ovsdb::Lazy;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::Mode;
+use crate::secret_agent::Registered;
 use crate::secrets::SecretStore;
 
 /// What a transaction needs beside its parts.
@@ -37,6 +39,8 @@ pub struct Setting<'a> {
     pub secrets: Arc<SecretStore>,
     /// The command line, for whoever reads the journal.
     pub command: &'a str,
+    /// Answers NetworkManager while the new state is made, and no longer: an undo has another one.
+    pub agent: Option<Registered>,
     /// How long the system may take to show what was done; nothing to skip that.
     pub verify: Option<Duration>,
     /// Probes that passed before the change, by name: they must pass after it.
@@ -52,11 +56,13 @@ pub struct Setting<'a> {
 ///
 /// # Errors
 /// Only before anything was touched; from then on the report tells.
-pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::Result<Report> {
+pub async fn apply(mut parts: Vec<Part<'_>>, setting: &mut Setting<'_>) -> anyhow::Result<Report> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
     // Listening starts before the first change, so that no event is missed.
     let news = News::listen(setting.kernel, &parts).await?;
+    noting::begin(setting.state).context("the state directory cannot be written")?;
     let noted = note(&parts, setting.undoers).await?;
+    failpoint!("noted")?;
     let plugins = parts.iter().map(|part| PluginDigest {
         plugin: part.name().to_owned(),
         digest: part.caller.plugin.digest.clone(),
@@ -78,7 +84,9 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
     let id = transaction.id.clone();
     let book = transaction.book.clone();
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
+    let agent = setting.agent.take();
     let working = async {
+        let _agent = agent;
         work(
             &parts,
             &mut outcomes,
@@ -87,13 +95,14 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &Setting<'_>) -> anyhow::R
         )
         .await?;
         notes = unseen(&parts, &book).await;
-        match &setting.probes {
-            Some((probes, names)) => healthy(probes, names).await,
-            None => Ok(()),
+        if let Some((probes, names)) = &setting.probes {
+            healthy(probes, names).await?;
         }
+        failpoint!("probes.after").map_err(cause_of)
     };
     let working = in_time(setting.deadline, working);
     let closed = transaction.close(working, setting.confirm).await;
+    noting::end(setting.state)?;
     notes.extend(closed.notes);
     Ok(Report {
         transaction: id,
@@ -113,6 +122,11 @@ pub(super) async fn in_time(
     timeout(within, working)
         .await
         .unwrap_or(Err(Cause::Late(within)))
+}
+
+/// A step that a test makes fail ends as one does that cannot be written down.
+fn cause_of(error: std::io::Error) -> Cause {
+    Cause::Journal(error.to_string())
 }
 
 /// Asks the probes that count.
@@ -150,6 +164,7 @@ async fn work(
     ovsdb: &Lazy,
 ) -> Result<(), Cause> {
     carry_out(parts, outcomes).await?;
+    failpoint!("verify.before").map_err(cause_of)?;
     if let Some((within, news)) = verify {
         let found = settle::verify(parts, news, ovsdb, within)
             .await
@@ -159,7 +174,7 @@ async fn work(
         }
         without_contradiction(parts).await?;
     }
-    Ok(())
+    failpoint!("verify.after").map_err(cause_of)
 }
 
 /// A plugin of others that says that all is as it was wished must find nothing left to do either.
@@ -213,6 +228,7 @@ async fn carry_out(
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
 ) -> Result<(), Cause> {
     for part in parts.iter().filter(|part| !part.actions.is_empty()) {
+        failpoint!("apply.before-plugin").map_err(cause_of)?;
         let done = part
             .caller
             .apply(Mode::Change, &part.actions)
@@ -223,6 +239,7 @@ async fn carry_out(
         if let Some(cause) = failed {
             return Err(cause);
         }
+        failpoint!("apply.after-plugin").map_err(cause_of)?;
     }
     Ok(())
 }

@@ -175,7 +175,10 @@ impl<'a> Transaction<'a> {
     }
 
     async fn hold(&self, within: Duration) -> Result<Ending, Cause> {
+        let failed = |error: std::io::Error| Cause::Journal(error.to_string());
+        failpoint!("hold.before-checkpoint").map_err(failed)?;
         self.complete_checkpoint().await?;
+        failpoint!("hold.before-record").map_err(failed)?;
         let deadline = Deadline::after(within);
         let held = self.book.hold(&deadline).await;
         held.map_err(|failure| Cause::Journal(describe(&failure)))?;

@@ -20,6 +20,8 @@ pub enum Cause {
         plugin: String,
         /// The object.
         target: String,
+        /// The step.
+        summary: String,
         /// What the backend said.
         message: String,
     },
@@ -53,8 +55,9 @@ impl fmt::Display for Cause {
             Self::Step {
                 plugin,
                 target,
+                summary,
                 message,
-            } => write!(f, "{plugin}: {target}: {message}"),
+            } => write!(f, "{plugin}: {target}: {summary}: {message}"),
             Self::Mismatch(found) => {
                 let count: usize = found.iter().map(|(_, mismatches)| mismatches.len()).sum();
                 write!(f, "the system was read back and differs in {count} places")
@@ -137,6 +140,7 @@ pub fn first_failure(plugin: &str, outcomes: &[Outcome]) -> Option<Cause> {
         outcome.failed.as_ref().map(|failure| Cause::Step {
             plugin: plugin.to_owned(),
             target: outcome.target.clone(),
+            summary: outcome.summary.clone(),
             message: describe(failure),
         })
     })

@@ -75,14 +75,14 @@ impl Unfinished {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Reading or writing failed; nothing that the record would have announced may happen.
-    #[error("journal {path}: {doing}: {source}")]
+    #[error("journal {path}: {doing}: {cause}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
         /// Why it failed.
-        source: io::Error,
+        cause: io::Error,
     },
     /// There is one already: what it holds must be finished or undone first.
     #[error(
@@ -101,14 +101,14 @@ pub enum JournalError {
         damage: Damage,
     },
     /// Frames are whole, but a payload is no record.
-    #[error("journal {path}: record {number} is no record of this version: {source}")]
+    #[error("journal {path}: record {number} is no record of this version: {cause}")]
     NotARecord {
         /// The file.
         path: PathBuf,
         /// From 1.
         number: usize,
         /// What the decoder says.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
 }
 
@@ -299,10 +299,10 @@ impl Journal {
         })?;
         let not_a_record = |number: usize| {
             let path = path.clone();
-            move |source| JournalError::NotARecord {
+            move |cause| JournalError::NotARecord {
                 path,
                 number,
-                source,
+                cause,
             }
         };
         let header: Header = serde_json::from_slice(&contents.header).map_err(not_a_record(0))?;
@@ -330,6 +330,26 @@ impl Journal {
             end: contents.end,
             header: contents.header_checksum,
         }))
+    }
+
+    /// Which transaction was the last that came to its end, and to which; nothing where its journal is not there or cannot be read.
+    pub fn last_outcome(state: &StateDir) -> Option<(String, Outcome)> {
+        let bytes = fs::read(state.previous_journal()).ok()?;
+        let contents = frame::decode(&bytes).ok()?;
+        let mut records = contents
+            .payloads
+            .iter()
+            .map(|range| serde_json::from_slice(&bytes[range.clone()]).ok());
+        let Record::Begin(begin) = records.next()?? else {
+            return None;
+        };
+        match records.next_back()?? {
+            Record::Committed => Some((begin.transaction, Outcome::Committed)),
+            Record::Undone { incomplete } => {
+                Some((begin.transaction, Outcome::Undone { incomplete }))
+            }
+            _ => None,
+        }
     }
 
     /// Goes on writing what a dead process left; its torn tail is wiped first.
@@ -386,11 +406,7 @@ fn reserve(file: &File, from: u64, to: u64) -> io::Result<()> {
 
 fn failed(state: &StateDir, doing: &'static str) -> impl FnOnce(io::Error) -> JournalError {
     let path = state.journal();
-    move |source| JournalError::Io {
-        path,
-        doing,
-        source,
-    }
+    move |cause| JournalError::Io { path, doing, cause }
 }
 
 #[cfg(test)]

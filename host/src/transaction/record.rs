@@ -152,6 +152,15 @@ impl Who {
             tenant: None,
         }
     }
+
+    /// Whether it is this user: by name, or by number, which counts for whoever logged in as well as for whom the process ran as.
+    pub fn is(&self, user: &str) -> bool {
+        let login = self.login.as_deref();
+        login == Some(user)
+            || user.parse::<u32>().is_ok_and(|uid| {
+                self.uid == uid || login.is_some_and(|login| login == format!("uid {uid}"))
+            })
+    }
 }
 
 /// A plugin, by content.

@@ -104,12 +104,21 @@ pub async fn recover(
 /// Puts an end into the audit log. It holds whether or not that succeeds.
 fn note(state: &StateDir, kind: Kind, begun: Option<&Begin>, how: &str) {
     let what = begun.map_or("a transaction that had not begun", |begin| &begin.command);
+    write_down(state, kind, begun, format!("{how}: {what}"));
+}
+
+/// Puts into the audit log what else was done about what a dead process left.
+pub fn audit(state: &StateDir, summary: String) {
+    write_down(state, Kind::Recovery, None, summary);
+}
+
+fn write_down(state: &StateDir, kind: Kind, begun: Option<&Begin>, summary: String) {
     let entry = Entry {
         kind,
         who: Who::current(),
         plugin: None,
         transaction: begun.map(|begin| begin.transaction.clone()),
-        summary: format!("{how}: {what}"),
+        summary,
         detail: serde_json::Value::Null,
     };
     let noted = state.audit_log().and_then(|log| {

@@ -14,6 +14,7 @@ use super::ending::{Cause, Report, first_failure};
 use super::images::Images;
 use super::interrupt::Interrupt;
 use super::journalled::Journalled;
+use super::noting;
 use super::record::PluginDigest;
 use super::reversal::reverse;
 use super::state_dir::StateDir;
@@ -45,6 +46,7 @@ pub struct Back<'a> {
 /// Only before anything was touched; from then on the report tells.
 pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
+    noting::begin(back.state).context("the state directory cannot be written")?;
     let (plugins, noted) = prepare(back).await?;
     let transaction = Transaction::begin(Opening {
         state: back.state,
@@ -63,6 +65,7 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let working = restore(back, &book, &mut outcomes, &mut notes);
     let working = in_time(back.deadline, working);
     let closed = transaction.close(working, None).await;
+    noting::end(back.state)?;
     notes.extend(closed.notes);
     Ok(Report {
         transaction: id,

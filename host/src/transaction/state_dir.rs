@@ -249,19 +249,19 @@ impl StateDir {
 /// A state directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "state directory {path}: {source}. Choose another with --state-dir, or make this one writable"
+    "state directory {path}: {cause}. Choose another with --state-dir, or make this one writable"
 )]
 pub struct StateDirError {
     /// The directory.
     pub path: PathBuf,
     /// Why.
-    pub source: io::Error,
+    pub cause: io::Error,
 }
 
 fn make(directory: &Path) -> Result<(), StateDirError> {
-    create(directory).map_err(|source| StateDirError {
+    create(directory).map_err(|cause| StateDirError {
         path: directory.into(),
-        source,
+        cause,
     })
 }
 

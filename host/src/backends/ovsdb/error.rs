@@ -27,12 +27,12 @@ pub enum OvsdbError {
     )]
     Nowhere,
     /// Nobody answers at the remote. Nothing took effect.
-    #[error("cannot reach the OVSDB server at {remote}: {source}; is ovsdb-server running?")]
+    #[error("cannot reach the OVSDB server at {remote}: {cause}; is ovsdb-server running?")]
     Connect {
         /// The remote.
         remote: String,
         /// Why.
-        source: Arc<std::io::Error>,
+        cause: Arc<std::io::Error>,
     },
     /// A TLS file is unusable, or one side does not trust the other. Nothing took effect.
     #[error("cannot secure the connection to the OVSDB server at {remote}: {reason}")]

@@ -3,6 +3,7 @@
 //! Transactions take effect whole or not at all. Rows that nothing refers to go, strong references must hold, weak ones are pruned, indexes
 //! are unique. A `wait` that does not hold fails at once. UUIDs count up, so that tests can be repeated.
 
+mod clause;
 mod database;
 mod error;
 mod execute;
