@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use super::session::Session;
 use crate::config::NetworkPlugin;
-use crate::gate::{Backends, Mode, Rehearsed, changed_links};
+use crate::gate::{Mode, Rehearsed, changed_links};
 use crate::network_manager::{self, Managed};
 use crate::plugin::failure::to_error;
 use crate::secret_agent::Registered;
@@ -37,7 +37,7 @@ impl Session<'_> {
     }
 
     async fn network_manager_runs(&self) -> anyhow::Result<bool> {
-        network_manager::runs_in(&self.backends.bus, self.kernel.identity())
+        network_manager::runs_in(&self.bus, self.kernel.identity())
             .await
             .map_err(to_error)
     }
@@ -47,9 +47,9 @@ impl Session<'_> {
         let part = parts
             .iter()
             .find(|part| part.name() == NETWORK_MANAGER && !part.actions.is_empty())?;
-        let Backends { bus, secrets, .. } = &self.backends;
+        let secrets = &self.backends.secrets;
         let grant = part.caller.plugin.grant.clone();
-        let address = bus.address().clone();
+        let address = self.bus.address().clone();
         match Registered::new(address, &part.desired, grant, secrets.clone()).await {
             Ok(registered) => registered,
             Err(failure) => {
@@ -84,7 +84,7 @@ impl Session<'_> {
             })
             .collect();
         let links: Vec<&str> = changed_links(&requests).into_iter().collect();
-        let mut managed = network_manager::managing(&self.backends.bus, &links)
+        let mut managed = network_manager::managing(&self.bus, &links)
             .await
             .map_err(to_error)?;
         let before = parts[..net]

@@ -1,5 +1,6 @@
 //! What a verb works with: plugins, backends, the state directory.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use super::talk::say;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::{Netlink, Place};
 use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
+use crate::boundary::Listener;
 use crate::config::NetworkPlugin;
 use crate::contract::types::Secret;
 use crate::gate::{Backends, Recorder};
@@ -23,6 +25,7 @@ use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
 use crate::timing;
+use crate::trace::recording::{Recording, Tape};
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
 use crate::transaction::plan::Part;
@@ -43,11 +46,15 @@ pub struct Session<'a> {
     pub kernel: Arc<Netlink>,
     /// The OVSDB server itself, for undo and events.
     pub ovsdb: Arc<Lazy>,
+    /// The message bus itself, for questions of the host's own.
+    pub bus: Arc<Bus>,
     /// What brings rows of it back.
     pub(super) ovsdb_undo: OvsdbUndo,
     pub(super) secrets: Arc<SecretStore>,
     /// The network namespace that it works in.
     pub namespace: Namespace,
+    /// Who listens to what plugins and host say to each other.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 impl<'a> Session<'a> {
@@ -71,6 +78,7 @@ impl<'a> Session<'a> {
         let kernel = Arc::new(Netlink::open(netns, secrets.clone()).map_err(to_error)?);
         let remote = options.ovsdb.clone().unwrap_or_else(local_remote);
         let ovsdb = Arc::new(Lazy::new(OvsdbOptions::new(remote)));
+        let bus = Arc::new(Bus::connect(options.dbus_address.clone()));
         Ok(Self {
             options,
             builtins,
@@ -79,7 +87,7 @@ impl<'a> Session<'a> {
             backends: Backends {
                 kernel: kernel.clone(),
                 ovsdb: ovsdb.clone(),
-                bus: Arc::new(Bus::connect(options.dbus_address.clone())),
+                bus: bus.clone(),
                 secrets: secrets.clone(),
             },
             ovsdb_undo: OvsdbUndo {
@@ -88,9 +96,23 @@ impl<'a> Session<'a> {
             },
             kernel,
             ovsdb,
+            bus,
             secrets,
             namespace,
+            listener: None,
         })
+    }
+
+    /// Keeps every call between plugins and host in a new file from now on.
+    ///
+    /// # Errors
+    /// When the file is there already or cannot be written.
+    pub fn record(&mut self, path: &Path) -> anyhow::Result<Arc<Recording>> {
+        let recording = Recording::begin(path, &super::command_line(), self.secrets.clone())
+            .with_context(|| format!("the trace {} cannot be begun", path.display()))?;
+        let recording = Arc::new(recording);
+        self.listener = Some(Arc::new(Tape(recording.clone())));
+        Ok(recording)
     }
 
     /// The state directory of the namespace.
@@ -180,6 +202,7 @@ impl<'a> Session<'a> {
             plugin,
             backends: self.backends.clone(),
             recorder,
+            listener: self.listener.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `log`: words for the operator.
 
 use super::Ctx;
+use crate::boundary::cross;
 use crate::contract::log::{Host, Level};
 
 /// How much one call into a plugin may still log.
@@ -32,6 +33,19 @@ impl LogBudget {
         let cut = if end < message.len() { "…" } else { "" };
         Some(format!("{}: {}{cut}", self.plugin, escape(&message[..end])))
     }
+
+    /// Writes a line, as far as there is room.
+    fn write(&mut self, level: Level, message: &str) {
+        if let Some(line) = self.take(message) {
+            match level {
+                Level::Trace => tracing::trace!(target: "plugin", "{line}"),
+                Level::Debug => tracing::debug!(target: "plugin", "{line}"),
+                Level::Info => tracing::info!(target: "plugin", "{line}"),
+                Level::Warn => tracing::warn!(target: "plugin", "{line}"),
+                Level::Error => tracing::error!(target: "plugin", "{line}"),
+            }
+        }
+    }
 }
 
 impl Drop for LogBudget {
@@ -57,21 +71,22 @@ fn escape(text: &str) -> String {
 
 impl Host for Ctx {
     async fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        if let Some(line) = self.log.take(&message) {
-            match level {
-                Level::Trace => tracing::trace!(target: "plugin", "{line}"),
-                Level::Debug => tracing::debug!(target: "plugin", "{line}"),
-                Level::Info => tracing::info!(target: "plugin", "{line}"),
-                Level::Warn => tracing::warn!(target: "plugin", "{line}"),
-                Level::Error => tracing::error!(target: "plugin", "{line}"),
-            }
-        }
-        Ok(())
+        cross!(
+            self,
+            "log.write",
+            [level, message],
+            self.log.write(level, &message)
+        )
     }
 
     async fn progress(&mut self, done: u32, total: u32) -> wasmtime::Result<()> {
-        self.gate.progress(done, total);
-        Ok(())
+        let gate = &self.gate;
+        cross!(
+            self,
+            "log.progress",
+            [done, total],
+            gate.progress(done, total)
+        )
     }
 }
 

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::engine::engine;
+use super::misfit;
 
 const CHECKSUM: usize = 32;
 
@@ -42,6 +43,9 @@ impl Cache {
             && let Some(component) = load(path)
         {
             return Ok(component);
+        }
+        if let Some(reason) = misfit::of_bytes(wasm) {
+            return Err(wasmtime::Error::msg(reason));
         }
         let component = Component::new(engine(), wasm)?;
         if let Some(path) = &path

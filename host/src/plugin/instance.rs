@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use serde_json::{Value, json};
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
@@ -12,6 +13,8 @@ use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Meter;
 use super::loader::Plugin;
+use super::{misfit, stack};
+use crate::boundary::{Crossings, Entry, Listener, Visit};
 use crate::contract::StatePlugin;
 use crate::contract::exports::op_dbus::plugin::state::{
     Action, CheckpointData, Description, Guest, Mismatch, Outcome, Problem, Watch,
@@ -29,13 +32,16 @@ pub struct Caller<'a> {
     pub backends: Backends,
     /// Who keeps book of what it does.
     pub recorder: Arc<dyn Recorder>,
+    /// Who listens to what crosses the boundary.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 /// One export, called in a fresh instance: `call!(self, mode, name, method(arguments))`.
 macro_rules! call {
     ($caller:expr, $mode:expr, $name:literal, $method:ident($($argument:expr),*)) => {{
         let started = Instant::now();
-        let mut store = $caller.store($mode);
+        let visit = $caller.visit($name, $mode, || json!([$($argument),*]));
+        let mut store = $caller.store($mode, visit);
         let deadline = $caller.plugin.limits.deadline;
         let calling = async {
             let instance = $caller.plugin.pre.instantiate_async(&mut store).await?;
@@ -43,7 +49,17 @@ macro_rules! call {
         };
         let result = tokio::time::timeout(deadline, calling).await;
         timing::took(format_args!("{} {}", $caller.plugin.name, $name), started);
-        $caller.judge($name, result, &mut store)
+        let judged = $caller.judge($name, result, &mut store);
+        store.data_mut().crossings.leave(judged.as_ref());
+        judged
+    }};
+}
+
+/// As `call!`, after the plugin has said which version it is: what it logs and how it fails carries that.
+macro_rules! introduced {
+    ($caller:expr, $($call:tt)*) => {{
+        $caller.introduce().await;
+        call!($caller, $($call)*)
     }};
 }
 
@@ -52,7 +68,33 @@ fn exports(instance: &StatePlugin) -> &Guest {
 }
 
 impl Caller<'_> {
-    fn store(&self, mode: Mode) -> Store<Ctx> {
+    /// Lets the plugin describe itself once, for its version. A plugin that cannot is told by its name alone.
+    async fn introduce(&self) {
+        if self.plugin.version().is_none()
+            && let Err(error) = self.describe().await
+        {
+            tracing::debug!("{error}");
+        }
+    }
+
+    fn visit(
+        &self,
+        call: &'static str,
+        mode: Mode,
+        arguments: impl FnOnce() -> Value,
+    ) -> Option<Box<dyn Visit>> {
+        let listener = self.listener.as_ref()?;
+        Some(listener.enter(Entry {
+            plugin: self.plugin.name.clone(),
+            version: self.plugin.version().map(str::to_owned),
+            digest: self.plugin.digest.clone(),
+            call,
+            mode,
+            arguments: arguments(),
+        }))
+    }
+
+    fn store(&self, mode: Mode, visit: Option<Box<dyn Visit>>) -> Store<Ctx> {
         let limits = &self.plugin.limits;
         let ctx = Ctx {
             gate: Gate {
@@ -67,13 +109,15 @@ impl Caller<'_> {
             },
             meter: Meter::new(limits),
             log: LogBudget {
-                plugin: self.plugin.name.clone(),
+                plugin: self.plugin.title(),
                 lines: limits.log_lines,
                 line_length: limits.log_line_length,
                 dropped: 0,
             },
             wasi: WasiCtx::builder().build(),
             table: ResourceTable::new(),
+            crossings: Crossings::new(visit),
+            subscriptions: 0,
         };
         let mut store = Store::new(engine(), ctx);
         store.limiter(|ctx| &mut ctx.meter);
@@ -91,7 +135,7 @@ impl Caller<'_> {
         result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
         store: &mut Store<Ctx>,
     ) -> Result<T, PluginError> {
-        let plugin = self.plugin.name.clone();
+        let plugin = self.plugin.title();
         let deadline = self.plugin.limits.deadline;
         match result {
             Ok(Ok(answer)) => Ok(answer),
@@ -109,11 +153,16 @@ impl Caller<'_> {
                         reason,
                     });
                 }
-                let reason = format!("{error:#}");
+                // Types are compared when a component is instantiated, before anything of it runs.
+                if let Some(reason) = misfit::of_instance(&error) {
+                    return Err(PluginError::Load { plugin, reason });
+                }
                 Err(PluginError::Trap {
                     plugin,
                     call,
-                    reason,
+                    so_far: store.data().crossings.so_far(),
+                    reason: stack::reason(&error),
+                    stack: stack::frames(&error),
                 })
             }
         }
@@ -132,7 +181,9 @@ impl Caller<'_> {
     /// # Errors
     /// `Trap` or `Deadline`. So in all calls; those whose export can fail give `Answer` as well.
     pub async fn describe(&self) -> Result<Description, PluginError> {
-        call!(self, Mode::Pure, "describe", call_describe())
+        let description = call!(self, Mode::Pure, "describe", call_describe())?;
+        self.plugin.note_version(&description.version);
+        Ok(description)
     }
 
     /// What means that the plugin's state may have drifted.
@@ -140,7 +191,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn watches(&self) -> Result<Vec<Watch>, PluginError> {
-        call!(self, Mode::Pure, "watches", call_watches())
+        introduced!(self, Mode::Pure, "watches", call_watches())
     }
 
     /// What is wrong with a section beyond its schema.
@@ -148,7 +199,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn validate(&self, desired: &Json) -> Result<Vec<Problem>, PluginError> {
-        call!(self, Mode::Pure, "validate", call_validate(desired))
+        introduced!(self, Mode::Pure, "validate", call_validate(desired))
     }
 
     /// The current state.
@@ -156,7 +207,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn query(&self, within: Option<&Json>) -> Result<String, PluginError> {
-        let answer = call!(self, Mode::Read, "query", call_query(within))?;
+        let answer = introduced!(self, Mode::Read, "query", call_query(within))?;
         self.answer("query", answer)
     }
 
@@ -165,7 +216,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn diff(&self, current: &Json, desired: &Json) -> Result<Vec<Action>, PluginError> {
-        let answer = call!(self, Mode::Pure, "diff", call_diff(current, desired))?;
+        let answer = introduced!(self, Mode::Pure, "diff", call_diff(current, desired))?;
         self.answer("diff", answer)
     }
 
@@ -174,7 +225,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn apply(&self, mode: Mode, actions: &[Action]) -> Result<Vec<Outcome>, PluginError> {
-        let answer = call!(self, mode, "apply", call_apply(actions))?;
+        let answer = introduced!(self, mode, "apply", call_apply(actions))?;
         let outcomes = self.answer("apply", answer)?;
         if outcomes.len() != actions.len() {
             return Err(PluginError::Contract {
@@ -191,7 +242,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn verify(&self, desired: &Json) -> Result<Vec<Mismatch>, PluginError> {
-        let answer = call!(self, Mode::Read, "verify", call_verify(desired))?;
+        let answer = introduced!(self, Mode::Read, "verify", call_verify(desired))?;
         self.answer("verify", answer)
     }
 
@@ -200,7 +251,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn checkpoint(&self, within: Option<&Json>) -> Result<CheckpointData, PluginError> {
-        let answer = call!(
+        let answer = introduced!(
             self,
             Mode::Checkpoint,
             "checkpoint",
@@ -218,7 +269,7 @@ impl Caller<'_> {
         mode: Mode,
         to: &CheckpointData,
     ) -> Result<Vec<Outcome>, PluginError> {
-        let answer = call!(self, mode, "rollback", call_rollback(to))?;
+        let answer = introduced!(self, mode, "rollback", call_rollback(to))?;
         self.answer("rollback", answer)
     }
 
@@ -227,7 +278,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn release(&self, checkpoint: &CheckpointData) -> Result<(), PluginError> {
-        let answer = call!(self, Mode::Change, "release", call_release(checkpoint))?;
+        let answer = introduced!(self, Mode::Change, "release", call_release(checkpoint))?;
         self.answer("release", answer)
     }
 }

@@ -7,3 +7,5 @@ pub mod failure;
 pub mod instance;
 pub mod limits;
 pub mod loader;
+pub mod misfit;
+pub mod stack;
