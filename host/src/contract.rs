@@ -8,7 +8,7 @@ wasmtime::component::bindgen!({
     world: "state-plugin",
     imports: { default: async | trappable },
     exports: { default: async },
-    with: { "op-dbus:plugin/dbus.subscription": crate::gate::dbus::Subscription },
+    with: { "op-dbus:plugin/dbus.subscription": crate::interfaces::Subscription },
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });
 

@@ -5,7 +5,7 @@ use anyhow::bail;
 use super::session::Session;
 use crate::config::NetworkPlugin;
 use crate::contract::types::FailureCode;
-use crate::gate::{Backends, Mode, Rehearsed, changed_links};
+use crate::gate::{Mode, Rehearsed, changed_links};
 use crate::network_manager::{self, Managed, forget_checkpoints};
 use crate::plugin::failure::to_error;
 use crate::plugin::loader::Plugin;
@@ -42,7 +42,7 @@ impl Session<'_> {
     }
 
     async fn network_manager_runs(&self) -> anyhow::Result<bool> {
-        network_manager::runs_in(&self.backends.bus, self.kernel.identity())
+        network_manager::runs_in(&self.bus, self.kernel.identity())
             .await
             .map_err(to_error)
     }
@@ -71,13 +71,13 @@ impl Session<'_> {
         plugin: &Plugin,
         section: &str,
     ) -> Option<Registered> {
-        let Backends { bus, secrets, .. } = &self.backends;
+        let secrets = &self.backends.secrets;
         let mut all = profiles(section);
         match known::recall(state) {
             Ok(known) => all.extend(known),
             Err(error) => tracing::warn!("what earlier state files named of secrets: {error}"),
         }
-        let (address, grant) = (bus.address().clone(), plugin.grant.clone());
+        let (address, grant) = (self.bus.address().clone(), plugin.grant.clone());
         match Registered::new(address, all, grant, secrets.clone()).await {
             Ok(registered) => registered,
             Err(failure) => {
@@ -99,7 +99,7 @@ impl Session<'_> {
         let kept = Checkpoints::of(state).list()?;
         let noted = kept.into_iter().flat_map(|checkpoint| checkpoint.plugins);
         let known: Vec<String> = noted.filter_map(|noted| noted.checkpoint.backend).collect();
-        match forget_checkpoints(&self.backends.bus, since, &known).await {
+        match forget_checkpoints(&self.bus, since, &known).await {
             Ok(forgotten) => {
                 for path in forgotten {
                     let summary = format!(
@@ -155,7 +155,7 @@ impl Session<'_> {
                 })
                 .collect();
             let links: Vec<&str> = changed_links(&requests).into_iter().collect();
-            let mut managed = network_manager::managing(&self.backends.bus, &links)
+            let mut managed = network_manager::managing(&self.bus, &links)
                 .await
                 .map_err(to_error)?;
             let before = parts[..at]

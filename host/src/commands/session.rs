@@ -1,5 +1,6 @@
 //! What a verb works with: plugins, backends, the state directory.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use super::talk::say;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::{Netlink, Place};
 use crate::backends::ovsdb::Lazy;
+use crate::boundary::Listener;
 use crate::config::component::Component;
 use crate::config::{NetworkPlugin, PluginConfig};
 use crate::contract::types::Secret;
@@ -26,6 +28,7 @@ use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
 use crate::tenant::namespaces;
 use crate::timing;
+use crate::trace::recording::{Recording, Tape};
 use crate::transaction::escrow;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
@@ -47,6 +50,8 @@ pub struct Session<'a> {
     pub kernel: Arc<Netlink>,
     /// The OVSDB server itself, for undo and events.
     pub ovsdb: Arc<Lazy>,
+    /// The message bus itself, for questions of the host's own.
+    pub bus: Arc<Bus>,
     /// What brings rows of it back.
     pub(super) ovsdb_undo: OvsdbUndo,
     pub(super) secrets: Arc<SecretStore>,
@@ -54,6 +59,8 @@ pub struct Session<'a> {
     place: Arc<Place>,
     /// What tells it from every other.
     pub namespace: Namespace,
+    /// Who listens to what plugins and host say to each other.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 impl<'a> Session<'a> {
@@ -79,6 +86,7 @@ impl<'a> Session<'a> {
         let secrets = Arc::new(secrets);
         let kernel = Arc::new(Netlink::within(place.clone(), secrets.clone()).map_err(to_error)?);
         let ovsdb = Arc::new(options.ovsdb());
+        let bus = Arc::new(Bus::connect(options.dbus_address()));
         Ok(Self {
             options,
             builtins,
@@ -87,7 +95,7 @@ impl<'a> Session<'a> {
             backends: Backends {
                 kernel: kernel.clone(),
                 ovsdb: ovsdb.clone(),
-                bus: Arc::new(Bus::connect(options.dbus_address())),
+                bus: bus.clone(),
                 secrets: secrets.clone(),
             },
             ovsdb_undo: OvsdbUndo {
@@ -96,10 +104,24 @@ impl<'a> Session<'a> {
             },
             kernel,
             ovsdb,
+            bus,
             secrets,
             place,
             namespace,
+            listener: None,
         })
+    }
+
+    /// Keeps every call between plugins and host in a new file from now on.
+    ///
+    /// # Errors
+    /// When the file is there already or cannot be written.
+    pub fn record(&mut self, path: &Path) -> anyhow::Result<Arc<Recording>> {
+        let recording = Recording::begin(path, &super::command_line(), self.secrets.clone())
+            .with_context(|| format!("the trace {} cannot be begun", path.display()))?;
+        let recording = Arc::new(recording);
+        self.listener = Some(Arc::new(Tape(recording.clone())));
+        Ok(recording)
     }
 
     /// The state directory of the namespace.
@@ -232,6 +254,7 @@ impl<'a> Session<'a> {
             plugin,
             backends: self.backends.clone(),
             recorder,
+            listener: self.listener.clone(),
         }
     }
 

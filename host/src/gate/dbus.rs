@@ -52,7 +52,7 @@ struct Covered<'g> {
 
 /// Signals that the grant covers. Counts against the plugin's limit until it is dropped.
 pub struct Subscription {
-    signals: backend::Subscription,
+    signals: Box<dyn backend::Signals>,
     rules: Vec<DbusRule>,
     /// Where secrets stand in them.
     secrets: Vec<Pattern>,
@@ -233,7 +233,7 @@ impl Gate {
     /// Waits for the next signal that the grant covers. In a rehearsal nothing happens that could be waited for: it takes what is there.
     ///
     /// # Errors
-    /// As [`backend::Subscription::next`].
+    /// As [`backend::Signals::next`].
     pub async fn next(
         &self,
         subscription: &mut Subscription,
@@ -252,7 +252,9 @@ impl Gate {
             match timeout_at(until, subscription.signals.next(&secrets)).await {
                 Err(_) => return Ok(None),
                 Ok(signal) => {
-                    let signal = signal?;
+                    let Some(signal) = signal? else {
+                        return Ok(None);
+                    };
                     if subscription.rules.iter().any(|rule| shows(rule, &signal)) {
                         return Ok(Some(signal));
                     }
@@ -264,7 +266,7 @@ impl Gate {
     /// Counts a call and finds the D-Bus part of the grant.
     fn dbus(&self) -> Result<&DbusGrant, Failure> {
         let grant = self.lent(self.grant.dbus.as_ref(), "dbus")?;
-        let bus = self.backends.bus.address().word();
+        let bus = self.backends.bus.word();
         if grant.covers_bus(bus) {
             return Ok(grant);
         }

@@ -14,7 +14,7 @@ mod recorder;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::backends::dbus::Bus;
+use crate::backends::dbus::MessageBus;
 use crate::backends::netlink::Kernel;
 use crate::backends::ovsdb::Server;
 use crate::contract::netlink::{
@@ -50,7 +50,7 @@ pub struct Backends {
     /// The kernel, in the namespace that the operator named.
     pub kernel: Arc<dyn Kernel>,
     /// The message bus, connected when it is first used.
-    pub bus: Arc<Bus>,
+    pub bus: Arc<dyn MessageBus>,
     /// Secrets by reference.
     pub secrets: Arc<SecretStore>,
     /// The OVSDB server that the operator named, connected to when a plugin first calls it.

@@ -1,6 +1,7 @@
 //! `log`: words for the operator.
 
 use super::Ctx;
+use crate::boundary::cross;
 use crate::contract::log::{Host, Level};
 use crate::output::escape::escape;
 
@@ -35,6 +36,19 @@ impl LogBudget {
         let cut = if end < message.len() { "…" } else { "" };
         Some(format!("{}: {}{cut}", self.plugin, escape(&message[..end])))
     }
+
+    /// Writes a line, as far as there is room.
+    fn write(&mut self, level: Level, message: &str) {
+        if let Some(line) = self.take(message) {
+            match level {
+                Level::Trace => tracing::trace!(target: "plugin", "{line}"),
+                Level::Debug => tracing::debug!(target: "plugin", "{line}"),
+                Level::Info => tracing::info!(target: "plugin", "{line}"),
+                Level::Warn => tracing::warn!(target: "plugin", "{line}"),
+                Level::Error => tracing::error!(target: "plugin", "{line}"),
+            }
+        }
+    }
 }
 
 impl LogBudget {
@@ -59,23 +73,25 @@ impl Drop for LogBudget {
 
 impl Host for Ctx {
     async fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        if let Some(line) = self.log.take(&message) {
-            match level {
-                Level::Trace => tracing::trace!(target: "plugin", "{line}"),
-                Level::Debug => tracing::debug!(target: "plugin", "{line}"),
-                Level::Info => tracing::info!(target: "plugin", "{line}"),
-                Level::Warn => tracing::warn!(target: "plugin", "{line}"),
-                Level::Error => tracing::error!(target: "plugin", "{line}"),
-            }
-        }
-        Ok(())
+        cross!(
+            self,
+            "log.write",
+            [level, message],
+            self.log.write(level, &message)
+        )
     }
 
     async fn progress(&mut self, done: u32, total: u32) -> wasmtime::Result<()> {
-        if self.log.has_come_on(done, total) {
-            self.gate.progress(done, total);
-        }
-        Ok(())
+        let come_on = self.log.has_come_on(done, total);
+        let gate = &self.gate;
+        cross!(
+            self,
+            "log.progress",
+            [done, total],
+            if come_on {
+                gate.progress(done, total)
+            }
+        )
     }
 }
 

@@ -17,6 +17,7 @@ use wasmtime::component::Component;
 use super::compile::{Apart, CompileError};
 use super::engine::engine;
 use super::limits::Limits;
+use super::misfit;
 
 const CHECKSUM: usize = 32;
 
@@ -53,6 +54,9 @@ impl Cache {
     pub fn component(&self, wasm: &[u8], digest: &str) -> wasmtime::Result<Component> {
         if let Some(component) = self.known(digest) {
             return Ok(component);
+        }
+        if let Some(reason) = misfit::of_bytes(wasm) {
+            return Err(wasmtime::Error::msg(reason));
         }
         let component = Component::new(engine(), wasm)?;
         self.keep(digest, &component.serialize()?);

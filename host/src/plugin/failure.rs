@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::source::SourceError;
+use super::stack;
 use crate::contract::types::{BackendError, Failure};
 
 /// A failure of a plugin or of what it called; names phase, plugin and source.
@@ -25,14 +26,22 @@ pub enum PluginError {
         why: SourceError,
     },
     /// The guest trapped: a defect in it, or a limit that it ran into.
-    #[error("plugin {plugin} failed in {call}: {reason}")]
+    #[error(
+        "plugin {plugin} failed in {call}{}: {reason}{}",
+        .so_far.as_ref().map(|so_far| format!(" ({so_far})")).unwrap_or_default(),
+        stack::picture(.stack)
+    )]
     Trap {
-        /// Its name.
+        /// Its name, and its version where it is known.
         plugin: String,
         /// The export that was called.
         call: &'static str,
-        /// The trap, with the guest's own stack.
+        /// What it had asked of the host before; absent for nothing.
+        so_far: Option<String>,
+        /// The trap in its own words.
         reason: String,
+        /// The guest's own stack, the innermost function first.
+        stack: Vec<String>,
     },
     /// The guest needed more than its limits allow.
     #[error("plugin {plugin} cannot do {call}: {reason}")]

@@ -1,17 +1,19 @@
 //! Calling a plugin: each call in a fresh instance, bounded in memory, time and what crosses.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::{Value, json};
+use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Store, WasmBacktrace};
 use wasmtime_wasi::WasiCtx;
 
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::{Limits, Meter};
 use super::loader::Plugin;
+use super::{misfit, stack};
+use crate::boundary::{Crossings, Entry, Listener, Visit};
 use crate::contract::StatePlugin;
 use crate::contract::exports::op_dbus::plugin::state::{
     Action, CheckpointData, Description, Guest, Mismatch, Outcome, Problem, Watch,
@@ -21,7 +23,6 @@ use crate::document;
 use crate::gate::budget::Budget;
 use crate::gate::{Backends, Gate, Mode, Recorder};
 use crate::interfaces::{Ctx, LogBudget};
-use crate::output::escape::escape;
 use crate::timing;
 
 /// A plugin together with what its calls reach.
@@ -32,13 +33,16 @@ pub struct Caller<'a> {
     pub backends: Backends,
     /// Who keeps book of what it does.
     pub recorder: Arc<dyn Recorder>,
+    /// Who listens to what crosses the boundary.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 /// One export, called in a fresh instance: `call!(self, mode, name, method(arguments))`.
 macro_rules! call {
     ($caller:expr, $mode:expr, $name:literal, $method:ident($($argument:expr),*)) => {{
         let started = Instant::now();
-        let mut store = $caller.store($mode);
+        let visit = $caller.visit($name, $mode, || json!([$($argument),*]));
+        let mut store = $caller.store($mode, visit);
         let deadline = $caller.plugin.limits.deadline;
         let calling = async {
             let instance = $caller.plugin.pre.instantiate_async(&mut store).await?;
@@ -46,7 +50,17 @@ macro_rules! call {
         };
         let result = tokio::time::timeout(deadline, calling).await;
         timing::took(format_args!("{} {}", $caller.plugin.name, $name), started);
-        $caller.judge($name, result, &mut store)
+        let judged = $caller.judge($name, result, &mut store);
+        store.data_mut().crossings.leave(judged.as_ref());
+        judged
+    }};
+}
+
+/// As `call!`, after the plugin has said which version it is: what it logs and how it fails carries that.
+macro_rules! introduced {
+    ($caller:expr, $($call:tt)*) => {{
+        $caller.introduce().await;
+        call!($caller, $($call)*)
     }};
 }
 
@@ -80,28 +94,38 @@ fn exceeded(error: &wasmtime::Error, limits: &Limits) -> Option<String> {
     None
 }
 
-/// A trap, with the guest's own stack. The names in that are the guest's, who must not write lines of ours with them.
-fn told(error: &wasmtime::Error) -> String {
-    let stack = error.downcast_ref::<WasmBacktrace>();
-    let names = stack.into_iter().flat_map(WasmBacktrace::frames);
-    let harmless = names
-        .filter_map(|frame| frame.func_name())
-        .all(|name| matches!(escape(name), Cow::Borrowed(_)));
-    match harmless {
-        true => format!("{error:#}"),
-        false => format!(
-            "{} (there are control characters in the names on its stack)",
-            error.root_cause()
-        ),
-    }
-}
-
 fn exports(instance: &StatePlugin) -> &Guest {
     instance.op_dbus_plugin_state()
 }
 
 impl Caller<'_> {
-    fn store(&self, mode: Mode) -> Store<Ctx> {
+    /// Lets the plugin describe itself once, for its version. A plugin that cannot is told by its name alone.
+    async fn introduce(&self) {
+        if self.plugin.version().is_none()
+            && let Err(error) = self.describe().await
+        {
+            tracing::debug!("{error}");
+        }
+    }
+
+    fn visit(
+        &self,
+        call: &'static str,
+        mode: Mode,
+        arguments: impl FnOnce() -> Value,
+    ) -> Option<Box<dyn Visit>> {
+        let listener = self.listener.as_ref()?;
+        Some(listener.enter(Entry {
+            plugin: self.plugin.name.clone(),
+            version: self.plugin.version().map(str::to_owned),
+            digest: self.plugin.digest.clone(),
+            call,
+            mode,
+            arguments: arguments(),
+        }))
+    }
+
+    fn store(&self, mode: Mode, visit: Option<Box<dyn Visit>>) -> Store<Ctx> {
         let limits = &self.plugin.limits;
         let mut ctx = Ctx {
             gate: Gate {
@@ -119,7 +143,7 @@ impl Caller<'_> {
             },
             meter: Meter::new(limits),
             log: LogBudget {
-                plugin: self.plugin.name.clone(),
+                plugin: self.plugin.title(),
                 lines: limits.log_lines,
                 line_length: limits.log_line_length,
                 dropped: 0,
@@ -129,6 +153,8 @@ impl Caller<'_> {
                 .max_random_size(MOST_RANDOM_BYTES)
                 .build(),
             table: ResourceTable::new(),
+            crossings: Crossings::new(visit),
+            subscriptions: 0,
         };
         ctx.table.set_max_capacity(limits.handles);
         let mut store = Store::new(engine(), ctx);
@@ -148,7 +174,7 @@ impl Caller<'_> {
         result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
         store: &mut Store<Ctx>,
     ) -> Result<T, PluginError> {
-        let plugin = self.plugin.name.clone();
+        let plugin = self.plugin.title();
         let deadline = self.plugin.limits.deadline;
         match result {
             Ok(Ok(answer)) => Ok(answer),
@@ -173,11 +199,16 @@ impl Caller<'_> {
                         reason,
                     });
                 }
-                let reason = told(&error);
+                // Types are compared when a component is instantiated, before anything of it runs.
+                if let Some(reason) = misfit::of_instance(&error) {
+                    return Err(PluginError::Load { plugin, reason });
+                }
                 Err(PluginError::Trap {
                     plugin,
                     call,
-                    reason,
+                    so_far: store.data().crossings.so_far(),
+                    reason: stack::reason(&error),
+                    stack: stack::frames(&error),
                 })
             }
         }
@@ -225,6 +256,7 @@ impl Caller<'_> {
         let description = call!(self, Mode::Pure, "describe", call_describe())?;
         self.document("describe", "the schema", &description.schema)?;
         self.document("describe", "the grant asked for", &description.asks)?;
+        self.plugin.note_version(&description.version);
         Ok(description)
     }
 
@@ -233,7 +265,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn watches(&self) -> Result<Vec<Watch>, PluginError> {
-        call!(self, Mode::Pure, "watches", call_watches())
+        introduced!(self, Mode::Pure, "watches", call_watches())
     }
 
     /// What is wrong with a section beyond its schema.
@@ -241,7 +273,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn validate(&self, desired: &Json) -> Result<Vec<Problem>, PluginError> {
-        call!(self, Mode::Pure, "validate", call_validate(desired))
+        introduced!(self, Mode::Pure, "validate", call_validate(desired))
     }
 
     /// The current state.
@@ -249,7 +281,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn query(&self, within: Option<&Json>) -> Result<String, PluginError> {
-        let answer = call!(self, Mode::Read, "query", call_query(within))?;
+        let answer = introduced!(self, Mode::Read, "query", call_query(within))?;
         let state = self.answer("query", answer)?;
         self.document("query", "the state", &state)?;
         Ok(state)
@@ -260,7 +292,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn diff(&self, current: &Json, desired: &Json) -> Result<Vec<Action>, PluginError> {
-        let answer = call!(self, Mode::Pure, "diff", call_diff(current, desired))?;
+        let answer = introduced!(self, Mode::Pure, "diff", call_diff(current, desired))?;
         let actions = self.answer("diff", answer)?;
         for action in &actions {
             for document in action.before.iter().chain(&action.after) {
@@ -275,7 +307,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn apply(&self, mode: Mode, actions: &[Action]) -> Result<Vec<Outcome>, PluginError> {
-        let answer = call!(self, mode, "apply", call_apply(actions))?;
+        let answer = introduced!(self, mode, "apply", call_apply(actions))?;
         let outcomes = self.answer("apply", answer)?;
         if outcomes.len() != actions.len() {
             return Err(PluginError::Contract {
@@ -292,7 +324,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn verify(&self, desired: &Json) -> Result<Vec<Mismatch>, PluginError> {
-        let answer = call!(self, Mode::Read, "verify", call_verify(desired))?;
+        let answer = introduced!(self, Mode::Read, "verify", call_verify(desired))?;
         let found = self.answer("verify", answer)?;
         for mismatch in &found {
             for document in [&mismatch.want].into_iter().chain(&mismatch.have) {
@@ -311,7 +343,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn checkpoint(&self, within: Option<&Json>) -> Result<CheckpointData, PluginError> {
-        let answer = call!(
+        let answer = introduced!(
             self,
             Mode::Checkpoint,
             "checkpoint",
@@ -332,7 +364,7 @@ impl Caller<'_> {
         to: &CheckpointData,
     ) -> Result<Vec<Outcome>, PluginError> {
         self.kept(&to.state)?;
-        let answer = call!(self, mode, "rollback", call_rollback(to))?;
+        let answer = introduced!(self, mode, "rollback", call_rollback(to))?;
         self.answer("rollback", answer)
     }
 
@@ -341,7 +373,7 @@ impl Caller<'_> {
     /// # Errors
     /// As [`Caller::describe`].
     pub async fn release(&self, checkpoint: &CheckpointData) -> Result<(), PluginError> {
-        let answer = call!(self, Mode::Change, "release", call_release(checkpoint))?;
+        let answer = introduced!(self, Mode::Change, "release", call_release(checkpoint))?;
         self.answer("release", answer)
     }
 }

@@ -1,6 +1,6 @@
 //! From the bytes of a component to a plugin that can be called.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::{Component, Linker};
 
@@ -9,10 +9,15 @@ use super::compile::CompileError;
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
+use super::misfit;
 use crate::contract::StatePluginPre;
 use crate::digest::Digest;
 use crate::gate::grant::Grant;
 use crate::interfaces::{self, Ctx};
+use crate::output::escape::escape;
+
+/// Bytes of a version that titles show: what is longer is no version.
+const LONGEST_VERSION: usize = 64;
 
 /// A component that is ready to be instantiated, with what the operator says of it.
 pub struct Plugin {
@@ -27,6 +32,8 @@ pub struct Plugin {
     /// Whether it is part of this program.
     pub is_builtin: bool,
     pub(super) pre: StatePluginPre<Ctx>,
+    /// What it said when it last described itself.
+    version: OnceLock<String>,
 }
 
 impl Plugin {
@@ -42,7 +49,11 @@ impl Plugin {
         grant: Grant,
         limits: Limits,
     ) -> Result<Self, PluginError> {
-        let (plugin, component) = (name.to_owned(), cache.foreign(wasm, &digest.hex(), &limits));
+        let plugin = name.to_owned();
+        if let Some(reason) = misfit::of_bytes(wasm) {
+            return Err(PluginError::Load { plugin, reason });
+        }
+        let component = cache.foreign(wasm, &digest.hex(), &limits);
         let component = component.map_err(|error| match error {
             CompileError::Refused(reason) => PluginError::Load { plugin, reason },
             other => PluginError::Compile {
@@ -66,7 +77,8 @@ impl Plugin {
     ) -> Result<Self, PluginError> {
         let load = |error: wasmtime::Error| PluginError::Load {
             plugin: name.to_owned(),
-            reason: format!("{error:#}"),
+            reason: misfit::of_component(component)
+                .unwrap_or_else(|| misfit::another_shape(&error)),
         };
         let imports_wasi = component
             .component_type()
@@ -85,6 +97,49 @@ impl Plugin {
             limits,
             is_builtin: false,
             pre,
+            version: OnceLock::new(),
         })
+    }
+
+    /// A plugin from the bytes of a component that is trusted, compiled by this process.
+    ///
+    /// # Errors
+    /// `Load` when they are no component, or one that does not fit the contract.
+    #[cfg(test)]
+    pub fn of_bytes(
+        name: &str,
+        bytes: &[u8],
+        cache: &Cache,
+        grant: Grant,
+        limits: Limits,
+    ) -> Result<Self, PluginError> {
+        let digest = Digest::of(bytes).hex();
+        let component = cache
+            .component(bytes, &digest)
+            .map_err(|error| PluginError::Load {
+                plugin: name.to_owned(),
+                reason: format!("{error:#}"),
+            })?;
+        Self::new(name, digest, &component, grant, limits)
+    }
+
+    /// Its version, once it has described itself.
+    pub fn version(&self) -> Option<&str> {
+        self.version.get().map(String::as_str)
+    }
+
+    /// It has described itself as of this version.
+    pub(super) fn note_version(&self, version: &str) {
+        // The same component says the same: the first time counts.
+        let shown = version.get(..LONGEST_VERSION).unwrap_or(version);
+        let _ = self.version.set(escape(shown).into_owned());
+    }
+
+    /// Its name, and its version as far as it is known.
+    pub fn title(&self) -> String {
+        match self.version() {
+            Some(version) => format!("{} {version}", self.name),
+            None => self.name.clone(),
+        }
     }
 }

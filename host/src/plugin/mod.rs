@@ -9,4 +9,6 @@ pub mod failure;
 pub mod instance;
 pub mod limits;
 pub mod loader;
+pub mod misfit;
 pub mod source;
+pub mod stack;

@@ -86,7 +86,7 @@ impl Doctor {
                         kernel::version(&mut findings);
                         kernel::kinds(&mut findings).await;
                         backends::ovsdb(&session.ovsdb, &mut findings).await;
-                        backends::bus(&session.backends.bus, &mut findings).await;
+                        backends::bus(&session.bus, &mut findings).await;
                     }
                     Err(error) => findings.fail(
                         "network namespace",

@@ -1,7 +1,10 @@
 //! `op-dbus plugin`: one file per verb.
 
+mod component;
 mod list;
 mod precompile;
+mod replay;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +20,10 @@ use crate::plugin::compile;
 pub enum Plugin {
     /// List the plugins, with version, digest and what they are for
     List,
+    /// Try whether a plugin keeps the contract's laws, on a simulated host: exit 0 when it does, 5 when not
+    Test(test::Test),
+    /// Run a plugin against a trace of `apply --record`: exit 0 when it does the same, 2 when not
+    Replay(replay::Replay),
     /// Write the compiled code of the built-in plugins, to be built into the program
     #[command(hide = true)]
     Precompile {
@@ -54,6 +61,8 @@ impl Plugin {
     ) -> anyhow::Result<ExitCode> {
         match self {
             Self::List => list::run(options, builtins).await?,
+            Self::Test(verb) => return verb.run(options, builtins).await,
+            Self::Replay(verb) => return verb.run(options, builtins).await,
             Self::Precompile { out } => precompile::run(out, builtins)?,
             Self::CompileChild { .. } => unreachable!("it runs before anything else does"),
         }
