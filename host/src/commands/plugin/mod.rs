@@ -1,6 +1,9 @@
 //! `op-dbus plugin`: one file per verb.
 
+mod bindings;
+mod componentize;
 mod list;
+mod new;
 mod precompile;
 
 use std::path::PathBuf;
@@ -11,11 +14,17 @@ use clap::Subcommand;
 use super::options::Options;
 use crate::plugin::builtin::Builtin;
 
-/// Look at plugins.
+/// Look at plugins, and write them.
 #[derive(Subcommand)]
 pub enum Plugin {
     /// List the plugins, with version, digest and what they are for
     List,
+    /// Begin a plugin of your own: a small project that works
+    New(new::New),
+    /// Write the contract as source code of C or Go
+    Bindings(bindings::Bindings),
+    /// Make a component of a compiler's module
+    Componentize(componentize::Componentize),
     /// Write the compiled code of the built-in plugins, to be built into the program
     #[command(hide = true)]
     Precompile {
@@ -33,6 +42,9 @@ impl Plugin {
     ) -> anyhow::Result<ExitCode> {
         match self {
             Self::List => list::run(options, builtins).await?,
+            Self::New(verb) => verb.run(builtins)?,
+            Self::Bindings(verb) => verb.run()?,
+            Self::Componentize(verb) => verb.run()?,
             Self::Precompile { out } => precompile::run(out, builtins)?,
         }
         Ok(ExitCode::SUCCESS)
