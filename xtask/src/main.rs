@@ -10,7 +10,9 @@ mod bench;
 mod command;
 mod demo;
 mod dist;
+mod languages;
 mod prerequisites;
+mod reference;
 mod sandbox;
 mod schema;
 mod test;
@@ -29,7 +31,7 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 10] = [
     Verb {
         name: "setup",
         argument: "",
@@ -47,6 +49,15 @@ const VERBS: [Verb; 8] = [
         argument: "",
         about: "formatting, lints, documentation, all tests, and the tests on a full kernel",
         run: |arguments| none(arguments).and_then(|()| test::run()),
+    },
+    Verb {
+        name: "languages",
+        argument: "[LANGUAGE]",
+        about: "plugins in Rust, Python, JavaScript and Go, as op-dbus plugin new makes them",
+        run: |arguments| {
+            ensure!(arguments.len() <= 1, "languages takes at most one language");
+            languages::run_verb(arguments.first().map(String::as_str))
+        },
     },
     Verb {
         name: "vm-test",
@@ -78,6 +89,12 @@ const VERBS: [Verb; 8] = [
         argument: "",
         about: "accept schemas and expected outputs as they are produced now",
         run: |arguments| none(arguments).and_then(|()| schema::run()),
+    },
+    Verb {
+        name: "reference",
+        argument: "",
+        about: "write sdk/reference/ from the comments in wit/",
+        run: |arguments| none(arguments).and_then(|()| reference::run()),
     },
     Verb {
         name: "fmt",
@@ -132,7 +149,7 @@ fn help() -> String {
     } in &VERBS
     {
         let usage = format!("{name} {argument}");
-        text.push_str(&format!("  {usage:<18} {about}\n"));
+        text.push_str(&format!("  {usage:<21} {about}\n"));
     }
     text.push_str("\nEvery verb first installs what it needs itself, or says how to.\n");
     text

@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{self, cargo, target_subdirectory};
+use crate::languages;
 use crate::prerequisites::{self, Prerequisite};
 use crate::sandbox;
 use crate::vm;
 
 /// How a stage ended, if not with an error.
-enum Outcome {
+pub enum Outcome {
+    /// All went well.
     Passed,
     /// This machine cannot run it, for this reason. In CI that is a failure.
     CannotRun(String),
@@ -56,10 +58,14 @@ const FIRST: [Stage; 3] = [
 ];
 
 /// What runs while the full kernel is emulated beside it: that takes one core, and longer than all of these.
-const BESIDE: [Stage; 3] = [
+const BESIDE: [Stage; 4] = [
     Stage {
         name: "tests",
         run: tests,
+    },
+    Stage {
+        name: "languages",
+        run: || languages::stage(None),
     },
     Stage {
         name: "documentation",
@@ -88,6 +94,7 @@ pub fn run() -> Result<()> {
         Prerequisite::Nextest,
         Prerequisite::Iproute2,
         Prerequisite::Daemons,
+        Prerequisite::CCompiler,
     ])?;
     let mut report = Report::default();
     let result = stages(&mut report);
@@ -195,11 +202,16 @@ fn tests() -> Result<Outcome> {
     if is_ci() {
         tests.args(["--profile", "ci"]);
     }
+    passed_as_root(&mut tests)
+}
+
+/// Runs tests that change a network.
+pub fn passed_as_root(tests: &mut Command) -> Result<Outcome> {
     if sandbox::is_root() {
-        return passed(&mut tests);
+        return passed(tests);
     }
     if sandbox::is_allowed() {
-        return passed(&mut sandbox::wrapped(&tests));
+        return passed(&mut sandbox::wrapped(tests));
     }
     Ok(Outcome::CannotRun(
         "only root can change a network, and this machine does not let ordinary users be root of \

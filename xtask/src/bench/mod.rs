@@ -8,6 +8,7 @@ mod apply;
 mod case;
 mod guest;
 mod journal;
+mod language;
 mod networkmanager;
 mod ovs;
 mod profiles;
@@ -66,6 +67,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     let mut cases = query::cases(&programs, &directory)?;
     cases.extend(apply::cases(&programs, &directory)?);
     cases.extend(guest::cases(&programs, &directory)?);
+    cases.extend(language::cases(&programs, &directory)?);
     cases.extend(networkmanager::cases(&programs, &directory)?);
     cases.extend(journal::cases(&programs, &directory)?);
     if switch::Switch::is_installed() {

@@ -1,7 +1,10 @@
 //! `op-dbus plugin`: one file per verb.
 
+mod bindings;
 mod component;
+mod componentize;
 mod list;
+mod new;
 mod precompile;
 mod replay;
 mod test;
@@ -15,7 +18,7 @@ use super::options::Options;
 use crate::plugin::builtin::Builtin;
 use crate::plugin::compile;
 
-/// Look at plugins.
+/// Look at plugins, and write them.
 #[derive(Subcommand)]
 pub enum Plugin {
     /// List the plugins, with version, digest and what they are for
@@ -24,6 +27,12 @@ pub enum Plugin {
     Test(test::Test),
     /// Run a plugin against a trace of `apply --record`: exit 0 when it does the same, 2 when not
     Replay(replay::Replay),
+    /// Begin a plugin of your own: a small project that works
+    New(new::New),
+    /// Write the contract as source code of C or Go
+    Bindings(bindings::Bindings),
+    /// Make a component of a compiler's module
+    Componentize(componentize::Componentize),
     /// Write the compiled code of the built-in plugins, to be built into the program
     #[command(hide = true)]
     Precompile {
@@ -63,6 +72,9 @@ impl Plugin {
             Self::List => list::run(options, builtins).await?,
             Self::Test(verb) => return verb.run(options, builtins).await,
             Self::Replay(verb) => return verb.run(options, builtins).await,
+            Self::New(verb) => verb.run(builtins)?,
+            Self::Bindings(verb) => verb.run()?,
+            Self::Componentize(verb) => verb.run()?,
             Self::Precompile { out } => precompile::run(out, builtins)?,
             Self::CompileChild { .. } => unreachable!("it runs before anything else does"),
         }
