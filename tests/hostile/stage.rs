@@ -108,6 +108,7 @@ impl Guest {
                 secrets: Arc::new(SecretStore::open(Vec::new(), None).expect("no directory")),
             },
             recorder: self.witness.clone(),
+            listener: None,
         }
     }
 
