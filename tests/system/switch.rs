@@ -135,6 +135,44 @@ fn the_bridges_of_a_server_come_up_and_the_second_apply_has_nothing_to_do() {
 }
 
 #[test]
+fn what_is_shown_is_a_state_file_that_changes_nothing() {
+    let Some(switch) = Switch::start() else {
+        return;
+    };
+    for name in ["eth0", "eth1", "eth2"] {
+        switch.card(name);
+    }
+    let mut vmbr0 = bridge(
+        "vmbr0",
+        json!([
+            {"name": "eth0", "vlans": {"trunk": [10, "20-22"], "native": 1}},
+            {"name": "mgmt0", "type": "internal", "vlans": {"access": 10}},
+            {"name": "vx0", "type": "vxlan", "remote": "198.51.100.7", "key": "42"},
+            {"name": "bond0", "bond": {"mode": "balance-slb", "ports": ["eth1", "eth2"]}},
+        ]),
+    );
+    vmbr0["mtu"] = json!(1400);
+    vmbr0["mac"] = json!("02:00:00:00:00:01");
+    vmbr0["ipv4"] = json!({"addresses": [{"address": "192.0.2.2", "prefix": 24}]});
+    let mgmt0 = json!({"name": "mgmt0", "mtu": 1300, "mac": "02:00:00:00:00:02"});
+    switch.apply(&json!({"interfaces": [vmbr0, mgmt0], "ovs-db": {"external_ids": {"rack": "7"}}}));
+    let shown = switch.op_dbus(&["query", "--json"]).success().stdout;
+    for key in [
+        "ofport",
+        "link_state",
+        "mtu_request",
+        "mac_request",
+        "members",
+    ] {
+        assert!(shown.contains(key), "{key} is shown: {shown}");
+    }
+    let file = switch.namespace.file("shown.json", &shown);
+    for verb in ["diff", "verify", "apply"] {
+        switch.op_dbus(&[verb.as_ref(), file.as_os_str()]).success();
+    }
+}
+
+#[test]
 fn an_address_moves_to_the_bridge_and_stays_where_it_was_when_the_apply_fails() {
     let Some(switch) = Switch::start() else {
         return;

@@ -10,13 +10,16 @@ mod bench;
 mod command;
 mod demo;
 mod dist;
+mod languages;
 mod prerequisites;
+mod reference;
 mod sandbox;
 mod schema;
 mod test;
 mod vm;
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Result, bail, ensure};
 use prerequisites::Prerequisite;
@@ -28,7 +31,7 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 10] = [
     Verb {
         name: "setup",
         argument: "",
@@ -48,12 +51,22 @@ const VERBS: [Verb; 8] = [
         run: |arguments| none(arguments).and_then(|()| test::run()),
     },
     Verb {
+        name: "languages",
+        argument: "[LANGUAGE]",
+        about: "plugins in Rust, Python, JavaScript and Go, as op-dbus plugin new makes them",
+        run: |arguments| {
+            ensure!(arguments.len() <= 1, "languages takes at most one language");
+            languages::run_verb(arguments.first().map(String::as_str))
+        },
+    },
+    Verb {
         name: "vm-test",
         argument: "[FILTER]",
         about: "whole-system tests on a full Debian kernel in a virtual machine",
         run: |arguments| {
             ensure!(arguments.len() <= 1, "vm-test takes at most one filter");
-            vm::run(arguments.first().map(String::as_str))
+            let filter = arguments.first().map(String::as_str);
+            vm::run(filter, &mut std::io::stdout(), &AtomicBool::new(false))
         },
     },
     Verb {
@@ -76,6 +89,12 @@ const VERBS: [Verb; 8] = [
         argument: "",
         about: "accept schemas and expected outputs as they are produced now",
         run: |arguments| none(arguments).and_then(|()| schema::run()),
+    },
+    Verb {
+        name: "reference",
+        argument: "",
+        about: "write sdk/reference/ from the comments in wit/",
+        run: |arguments| none(arguments).and_then(|()| reference::run()),
     },
     Verb {
         name: "fmt",
@@ -130,7 +149,7 @@ fn help() -> String {
     } in &VERBS
     {
         let usage = format!("{name} {argument}");
-        text.push_str(&format!("  {usage:<18} {about}\n"));
+        text.push_str(&format!("  {usage:<21} {about}\n"));
     }
     text.push_str("\nEvery verb first installs what it needs itself, or says how to.\n");
     text

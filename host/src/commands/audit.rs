@@ -129,11 +129,14 @@ impl Audit {
 
 fn line(record: &Record) -> String {
     let entry = &record.entry;
-    let who = entry
+    let mut who = entry
         .who
         .login
         .clone()
         .unwrap_or_else(|| format!("uid {}", entry.who.uid));
+    if let Some(tenant) = &entry.who.tenant {
+        who.push_str(&format!(" for tenant {tenant}"));
+    }
     let kind = serde_json::to_value(entry.kind).unwrap_or_default();
     let plugin = entry
         .plugin

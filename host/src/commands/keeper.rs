@@ -27,6 +27,11 @@ use crate::transaction::state_dir::StateDir;
 /// Set for a program that is to be a keeper.
 pub const VARIABLE: &str = "OP_DBUS_KEEPER";
 
+/// Whether this program is to be a keeper.
+pub fn is_one() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// The process that applies, and perhaps somebody in front of it.
 type Front = Talk;
 

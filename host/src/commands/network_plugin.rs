@@ -5,7 +5,7 @@ use anyhow::bail;
 use super::session::Session;
 use crate::config::NetworkPlugin;
 use crate::contract::types::FailureCode;
-use crate::gate::{Backends, Mode, Rehearsed, changed_links};
+use crate::gate::{Mode, Rehearsed, changed_links};
 use crate::network_manager::{self, Managed, forget_checkpoints};
 use crate::plugin::failure::to_error;
 use crate::plugin::loader::Plugin;
@@ -26,7 +26,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When the bus does not answer as it should.
-    pub async fn default_plugins(&self) -> anyhow::Result<Vec<&'static str>> {
+    pub async fn default_plugins(&self) -> anyhow::Result<Vec<&str>> {
         let mut names = self.plugin_names();
         let first = match self.network_plugin() {
             NetworkPlugin::Nm => true,
@@ -42,7 +42,7 @@ impl Session<'_> {
     }
 
     async fn network_manager_runs(&self) -> anyhow::Result<bool> {
-        network_manager::runs_in(&self.backends.bus, self.kernel.identity())
+        network_manager::runs_in(&self.bus, self.kernel.identity())
             .await
             .map_err(to_error)
     }
@@ -71,13 +71,13 @@ impl Session<'_> {
         plugin: &Plugin,
         section: &str,
     ) -> Option<Registered> {
-        let Backends { bus, secrets, .. } = &self.backends;
+        let secrets = &self.backends.secrets;
         let mut all = profiles(section);
         match known::recall(state) {
             Ok(known) => all.extend(known),
             Err(error) => tracing::warn!("what earlier state files named of secrets: {error}"),
         }
-        let (address, grant) = (bus.address().clone(), plugin.grant.clone());
+        let (address, grant) = (self.bus.address().clone(), plugin.grant.clone());
         match Registered::new(address, all, grant, secrets.clone()).await {
             Ok(registered) => registered,
             Err(failure) => {
@@ -96,10 +96,10 @@ impl Session<'_> {
         let Some(since) = noting::left(state)? else {
             return Ok(noting::end(state)?);
         };
-        let kept = Checkpoints::new(state.checkpoints()).list()?;
+        let kept = Checkpoints::of(state).list()?;
         let noted = kept.into_iter().flat_map(|checkpoint| checkpoint.plugins);
         let known: Vec<String> = noted.filter_map(|noted| noted.checkpoint.backend).collect();
-        match forget_checkpoints(&self.backends.bus, since, &known).await {
+        match forget_checkpoints(&self.bus, since, &known).await {
             Ok(forgotten) => {
                 for path in forgotten {
                     let summary = format!(
@@ -131,46 +131,54 @@ impl Session<'_> {
     /// # Errors
     /// Names the links and the ways out. Nothing has been touched.
     pub async fn keep_apart(&self, parts: &[Part<'_>], book: &Book) -> anyhow::Result<()> {
-        let net = parts
-            .iter()
-            .position(|part| part.name() == NET && !part.actions.is_empty());
-        let Some(net) = net else { return Ok(()) };
-        if self.network_plugin() == NetworkPlugin::Netlink || !self.network_manager_runs().await? {
+        let through_kernel = |part: &Part<'_>| {
+            let granted = part.caller.plugin.grant.netlink.is_some();
+            granted && part.name() != NETWORK_MANAGER && !part.actions.is_empty()
+        };
+        if !parts.iter().any(through_kernel)
+            || self.network_plugin() == NetworkPlugin::Netlink
+            || !self.network_manager_runs().await?
+        {
             return Ok(());
         }
-        let part = &parts[net];
-        part.caller.apply(Mode::Rehearse, &part.actions).await?;
-        let requests: Vec<_> = book
-            .rehearsed()
-            .into_iter()
-            .filter_map(|(_, change)| match change {
-                Rehearsed::Netlink(request) => Some(request),
-                Rehearsed::Ovsdb { .. } | Rehearsed::Dbus { .. } => None,
-            })
-            .collect();
-        let links: Vec<&str> = changed_links(&requests).into_iter().collect();
-        let mut managed = network_manager::managing(&self.backends.bus, &links)
-            .await
-            .map_err(to_error)?;
-        let before = parts[..net]
-            .iter()
-            .find(|part| part.name() == NETWORK_MANAGER);
-        if let Some(part) = before {
-            let handed_over = network_manager::handed_over(&part.desired);
-            managed.retain(|managed| !handed_over.contains(&managed.link));
+        for (at, part) in parts.iter().enumerate() {
+            if !through_kernel(part) {
+                continue;
+            }
+            part.caller.apply(Mode::Rehearse, &part.actions).await?;
+            let requests: Vec<_> = book
+                .rehearsed()
+                .into_iter()
+                .filter_map(|(plugin, change)| match change {
+                    Rehearsed::Netlink(request) if plugin == part.name() => Some(request),
+                    _ => None,
+                })
+                .collect();
+            let links: Vec<&str> = changed_links(&requests).into_iter().collect();
+            let mut managed = network_manager::managing(&self.bus, &links)
+                .await
+                .map_err(to_error)?;
+            let before = parts[..at]
+                .iter()
+                .find(|part| part.name() == NETWORK_MANAGER);
+            if let Some(part) = before {
+                let handed_over = network_manager::handed_over(&part.desired);
+                managed.retain(|managed| !handed_over.contains(&managed.link));
+            }
+            refuse(part.name(), &managed)?;
         }
-        refuse(&managed)
+        Ok(())
     }
 }
 
-fn refuse(managed: &[Managed]) -> anyhow::Result<()> {
+fn refuse(plugin: &str, managed: &[Managed]) -> anyhow::Result<()> {
     let Some(first) = managed.first() else {
         return Ok(());
     };
     let names: Vec<String> = managed.iter().map(ToString::to_string).collect();
     bail!(
-        "NetworkManager manages {}: it would undo what net changes there, or build upon it; nothing was touched. Hand the interface over with \
-         \"networkmanager\": {{\"devices\": [{{\"interface\": \"{}\", \"managed\": false}}]}} before net in the same file, describe a \
+        "NetworkManager manages {}: it would undo what {plugin} changes there, or build upon it; nothing was touched. Hand the interface over with \
+         \"networkmanager\": {{\"devices\": [{{\"interface\": \"{}\", \"managed\": false}}]}} before {plugin} in the same file, describe a \
          connection there instead, or say --network-plugin=netlink",
         names.join(", "),
         first.link

@@ -14,7 +14,6 @@ use crate::plugin::builtin::Builtin;
 use crate::transaction::checkpoints::{Checkpoints, Origin};
 use crate::transaction::pending::{Ask, Ended};
 use crate::transaction::rollback::{Back, rollback};
-use crate::transaction::state_dir::StateDir;
 
 /// Go back to a checkpoint.
 #[derive(Args)]
@@ -34,7 +33,7 @@ impl Rollback {
     ) -> anyhow::Result<ExitCode> {
         let session = Session::open(options, builtins).await?;
         if self.id.is_none()
-            && let Some(state) = StateDir::existing(options.state_dir(), session.namespace.clone())
+            && let Some(state) = session.existing_state_dir()?
             && let Some(ended) = decide(&state, &Ask::Rollback).await?
         {
             return self.undone_now(&ended, options);
@@ -50,7 +49,7 @@ impl Rollback {
             };
             return self.undone_now(&ended, options);
         }
-        let checkpoints = Checkpoints::new(state.checkpoints());
+        let checkpoints = Checkpoints::of(&state);
         let way = checkpoints.way_back(self.id)?;
         let back = Back {
             state: &state,
@@ -58,6 +57,7 @@ impl Rollback {
             secrets: session.secrets.clone(),
             way: &way,
             command: &super::command_line(),
+            deadline: options.configuration.transaction_deadline(),
         };
         let mut report = rollback(&back).await?;
         if report.ending.is_applied() {

@@ -1,12 +1,14 @@
 //! The configuration file: what the operator sets once, for all commands.
 //!
 //! # Layout
-//! - [`Config`]: what it says. [`limits`]: what a plugin may use. [`ovsdb`]: the way to Open vSwitch's database.
+//! - [`Config`]: what it says. [`component`]: where a plugin comes from. [`limits`]: what it may use.
+//! - [`ovsdb`]: the way to Open vSwitch's database. [`tenant`]: what it says of a tenant, and what holds for one.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
 //! state-dir = "/var/lib/op-dbus"
 //! network-plugin = "auto"             # or "nm", "netlink"
+//! transaction-deadline = "15m"        # then it is undone
 //!
 //! [limits]                            # of every plugin
 //! memory = "512 MiB"
@@ -19,6 +21,10 @@
 //! [plugins.net.limits]                # of this one
 //! deadline = "30s"
 //!
+//! [plugins.edge]                      # a plugin of somebody else's; without a grant it reaches nothing
+//! component = "/var/lib/op-dbus/plugins/edge-2cf24dba5fb0a30e.wasm"
+//! digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+//!
 //! [ovsdb]
 //! remote = "ssl:192.0.2.9:6640"
 //! private-key = "/etc/op-dbus/ovsdb/key.pem"
@@ -27,12 +33,18 @@
 //!
 //! [probes.uplink]
 //! gateway = "ipv4"
+//!
+//! [tenants.blue]                      # see `tenant`
+//! netns = "blue"
+//! [tenants.blue.plugins.net]
 //! ```
 
+pub mod component;
 pub mod error;
 pub mod limits;
 pub mod noted;
 pub mod ovsdb;
+pub mod tenant;
 
 #[cfg(test)]
 mod tests;
@@ -40,22 +52,26 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use crate::digest::Digest;
 use crate::gate::grant::Grant;
+use crate::guarded::is_guarded;
+use crate::measure::Period;
 use crate::plugin::limits::Limits;
-use crate::state_file::nearest::hint;
 use crate::state_file::{Problem, Source, Span, StateFileError, read_text};
+use crate::tenant::TenantName;
 use crate::transaction::probes::Probe;
+use component::Component;
 use error::ConfigError;
 use limits::SomeLimits;
 use ovsdb::OvsdbConfig;
+use tenant::TenantConfig;
 
 /// Where the configuration is looked for unless the command line says otherwise. It may be missing.
 pub const DEFAULT_FILE: &str = "/etc/op-dbus/op-dbus.toml";
@@ -77,7 +93,11 @@ pub enum NetworkPlugin {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginConfig {
-    /// What it may reach, in place of what a built-in plugin is granted otherwise. What is not named is denied.
+    /// Where it comes from; without it, the built-in plugin of its name. A file takes the place of a built-in plugin of the same name.
+    pub component: Option<Component>,
+    /// What its file must be.
+    pub digest: Option<Digest>,
+    /// What it may reach, in place of what a built-in plugin is granted under its own name. What is not named is denied.
     pub grant: Option<Grant>,
     /// What it may use, where that differs from `[limits]`.
     pub limits: SomeLimits,
@@ -105,6 +125,8 @@ pub struct Config {
     pub secrets_dir: Option<PathBuf>,
     /// Through which plugin the host's network is changed.
     pub network_plugin: Option<NetworkPlugin>,
+    /// How long a transaction may take, from its first change to its end.
+    pub transaction_deadline: Option<Period>,
     /// What every plugin may use, where that differs from the program's own limits.
     pub limits: SomeLimits,
     /// What the operator says of single plugins, by name.
@@ -113,6 +135,8 @@ pub struct Config {
     pub ovsdb: OvsdbConfig,
     /// How to find out whether the host is healthy after a change, by name.
     pub probes: BTreeMap<String, Probe>,
+    /// Those who share this host, by name.
+    pub tenants: BTreeMap<TenantName, TenantConfig>,
 }
 
 /// The file's own shape.
@@ -126,10 +150,12 @@ struct Written {
     #[serde(deserialize_with = "absolute")]
     secrets_dir: Option<PathBuf>,
     network_plugin: Option<NetworkPlugin>,
+    transaction_deadline: Option<Period>,
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
     ovsdb: OvsdbConfig,
     probes: BTreeMap<String, Probe>,
+    tenants: BTreeMap<Spanned<TenantName>, tenant::Written>,
 }
 
 /// A path that means the same wherever a command is started.
@@ -144,12 +170,24 @@ fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
     }
 }
 
+/// What is wrong with the tables of plugins.
+fn plugin_problems(
+    sections: &BTreeMap<Spanned<String>, PluginConfig>,
+    builtins: &[&str],
+) -> Vec<Problem> {
+    let problems = sections.iter().filter_map(|(name, plugin)| {
+        let place = Span::new(name.span().start, name.span().end);
+        component::problem(place, name.get_ref(), plugin, builtins)
+    });
+    problems.collect()
+}
+
 impl Config {
     /// Loads `file`, or the default one if it is there. `plugins` are the names that a section may be for.
     ///
     /// # Errors
     /// When the file cannot be read, somebody else could write it, or what it says is wrong; when `file` is missing.
-    pub fn load(file: Option<&Path>, plugins: &[&str]) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&Path>, builtins: &[&str]) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         let read = |cause| ConfigError::Read {
             path: path.to_owned(),
@@ -162,8 +200,7 @@ impl Config {
             opened => opened.map_err(read)?,
         };
         let meta = opened.metadata().map_err(read)?;
-        let own = rustix::process::geteuid().as_raw();
-        if meta.mode() & 0o022 != 0 || (meta.uid() != own && meta.uid() != 0) {
+        if !is_guarded(&meta) {
             return Err(ConfigError::Exposed(path.to_owned()));
         }
         let name = path.display().to_string();
@@ -176,14 +213,13 @@ impl Config {
             },
             Err(error) => return Err(ConfigError::NoText(error)),
         };
-        let digest = Sha256::digest(&source.text);
         let origin = Origin {
             file: path.to_owned(),
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: Digest::of(source.text.as_bytes()).hex(),
         };
         Ok(Self {
             origin: Some(origin),
-            ..Self::parse(source, plugins)?
+            ..Self::parse(source, builtins)?
         })
     }
 
@@ -191,22 +227,14 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong with it, at its place.
-    pub fn parse(source: Source, plugins: &[&str]) -> Result<Self, ConfigError> {
+    pub fn parse(source: Source, builtins: &[&str]) -> Result<Self, ConfigError> {
         let source = Arc::new(source);
         let written: Written = toml::from_str(&source.text)
             .map_err(|error| ConfigError::wrong(&source, vec![error::problem(&error)]))?;
-        let unknown = written.plugins.keys().filter_map(|name| {
-            let known = plugins.contains(&name.get_ref().as_str());
-            (!known).then(|| {
-                let place = Span::new(name.span().start, name.span().end);
-                let name = name.get_ref();
-                Problem::at(place, format!("there is no plugin {name:?}"))
-                    .help(hint("plugin", name, plugins))
-            })
-        });
-        let unknown: Vec<_> = unknown.collect();
-        if !unknown.is_empty() {
-            return Err(ConfigError::wrong(&source, unknown));
+        let mut problems = plugin_problems(&written.plugins, builtins);
+        let tenants = tenant::read(written.tenants, builtins, &mut problems);
+        if !problems.is_empty() {
+            return Err(ConfigError::wrong(&source, problems));
         }
         Ok(Self {
             origin: None,
@@ -214,6 +242,7 @@ impl Config {
             cache_dir: written.cache_dir,
             secrets_dir: written.secrets_dir,
             network_plugin: written.network_plugin,
+            transaction_deadline: written.transaction_deadline,
             limits: written.limits,
             plugins: written
                 .plugins
@@ -222,12 +251,25 @@ impl Config {
                 .collect(),
             ovsdb: written.ovsdb,
             probes: written.probes,
+            tenants,
         })
+    }
+
+    /// How long a transaction may take: a quarter of an hour, unless the operator says otherwise. Each call into a plugin has a deadline of
+    /// its own; this one ends what makes many calls.
+    pub fn transaction_deadline(&self) -> Duration {
+        let period = self.transaction_deadline.map(|period| period.0);
+        period.unwrap_or(Duration::from_secs(15 * 60))
     }
 
     /// What a plugin is granted; nothing where the configuration does not say.
     pub fn grant(&self, plugin: &str) -> Option<Grant> {
         self.plugins.get(plugin)?.grant.clone()
+    }
+
+    /// Where a plugin comes from, where the configuration says so.
+    pub fn component(&self, plugin: &str) -> Option<&Component> {
+        self.plugins.get(plugin)?.component.as_ref()
     }
 
     /// What a plugin may use: its own limits before those of all, and those before the program's.

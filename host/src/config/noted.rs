@@ -6,7 +6,7 @@ use std::io;
 use serde_json::json;
 
 use super::Config;
-use crate::audit::{AuditLog, Entry, Kind};
+use crate::audit::{Entry, Kind};
 use crate::transaction::record::Who;
 use crate::transaction::state_dir::{StateDir, write_durably};
 
@@ -37,14 +37,19 @@ pub fn note(config: &Config, state: &StateDir) -> io::Result<()> {
         .iter()
         .filter_map(|(name, plugin)| Some((name.clone(), json!(plugin.grant.as_ref()?))))
         .collect();
-    let log = AuditLog::open(&state.audit())?;
+    let components: serde_json::Map<_, _> = config
+        .plugins
+        .iter()
+        .filter_map(|(name, plugin)| Some((name.clone(), json!(plugin.digest?))))
+        .collect();
+    let log = state.audit_log()?;
     log.append(&Entry {
         kind: Kind::Configuration,
         who: Who::current(),
         plugin: None,
         transaction: None,
         summary,
-        detail: json!({"digest": digest, "before": before, "grants": grants}),
+        detail: json!({"digest": digest, "before": before, "grants": grants, "components": components}),
     })?;
     log.sync()?;
     // Last: should this process die in between, the next one notes the same load once more.

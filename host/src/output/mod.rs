@@ -11,6 +11,7 @@
 pub mod color;
 pub mod escape;
 pub mod json;
+pub mod kit;
 pub mod progress;
 pub mod request;
 pub mod tree;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::timeout;
 
+use super::book::Book;
 use super::checkpoints::Noted;
 use super::closing::{Opening, Transaction};
 use super::ending::{Cause, Report, first_failure};
@@ -43,6 +45,8 @@ pub struct Setting<'a> {
     pub verify: Option<Duration>,
     /// Probes that passed before the change, by name: they must pass after it.
     pub probes: Option<(Arc<Probes>, Vec<String>)>,
+    /// How long all of that may take, before it is undone.
+    pub deadline: Duration,
     /// How long somebody has to say that the new state works; nothing to keep it at once.
     pub confirm: Option<Duration>,
 }
@@ -78,7 +82,8 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &mut Setting<'_>) -> anyho
         part.caller.recorder = transaction.book.clone();
     }
     let id = transaction.id.clone();
-    let mut outcomes = Vec::new();
+    let book = transaction.book.clone();
+    let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let agent = setting.agent.take();
     let working = async {
         let _agent = agent;
@@ -89,21 +94,34 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &mut Setting<'_>) -> anyho
             setting.ovsdb,
         )
         .await?;
+        notes = unseen(&parts, &book).await;
         if let Some((probes, names)) = &setting.probes {
             healthy(probes, names).await?;
         }
         failpoint!("probes.after").map_err(cause_of)
     };
+    let working = in_time(setting.deadline, working);
     let closed = transaction.close(working, setting.confirm).await;
     noting::end(setting.state)?;
+    notes.extend(closed.notes);
     Ok(Report {
         transaction: id,
         checkpoint: closed.checkpoint,
         outcomes,
         verified: setting.verify.is_some(),
         ending: closed.ending,
-        notes: closed.notes,
+        notes,
     })
+}
+
+/// Works, but not for ever: each call into a plugin has a limit of its own, and there may be many.
+pub(super) async fn in_time(
+    within: Duration,
+    working: impl Future<Output = Result<(), Cause>>,
+) -> Result<(), Cause> {
+    timeout(within, working)
+        .await
+        .unwrap_or(Err(Cause::Late(within)))
 }
 
 /// A step that a test makes fail ends as one does that cannot be written down.
@@ -154,8 +172,54 @@ async fn work(
         if !found.is_empty() {
             return Err(Cause::Mismatch(found));
         }
+        without_contradiction(parts).await?;
     }
     failpoint!("verify.after").map_err(cause_of)
+}
+
+/// A plugin of others that says that all is as it was wished must find nothing left to do either.
+async fn without_contradiction(parts: &[Part<'_>]) -> Result<(), Cause> {
+    for part in strangers(parts) {
+        let current = part.caller.query(Some(&part.desired)).await;
+        let current = current.map_err(Cause::Plugin)?;
+        let left = part.caller.diff(&current, &part.desired).await;
+        let left = left.map_err(Cause::Plugin)?;
+        if !left.is_empty() {
+            return Err(Cause::Contradicted {
+                plugin: part.name().to_owned(),
+                targets: left.into_iter().map(|action| action.target).collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Where there is nothing but a plugin's word for what it did: the host has seen no request of it, or has seen some fail.
+async fn unseen(parts: &[Part<'_>], book: &Book) -> Vec<String> {
+    let mut notes = Vec::new();
+    for part in strangers(parts) {
+        let name = part.name();
+        let answered = book.answered_to(name);
+        if !book.has_acted(name).await {
+            notes.push(format!(
+                "{name} says that it has carried out {} steps, but it has asked nobody to change anything: that they are done is its word alone",
+                part.actions.len()
+            ));
+        } else if answered.refused > 0 {
+            notes.push(format!(
+                "{name} says that it has carried out all steps, although the kernel refused {} of its {} requests",
+                answered.refused,
+                answered.done + answered.refused
+            ));
+        }
+    }
+    notes
+}
+
+/// Parts with steps, of plugins that others wrote.
+fn strangers<'p, 'a>(parts: &'p [Part<'a>]) -> impl Iterator<Item = &'p Part<'a>> {
+    let with_steps = parts.iter().filter(|part| !part.actions.is_empty());
+    with_steps.filter(|part| !part.caller.plugin.is_builtin)
 }
 
 /// Lets each plugin carry out its steps, and stops at the first that fails.

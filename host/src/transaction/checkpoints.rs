@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::effects::Effects;
-use super::state_dir::write_durably;
+use super::state_dir::{Bounds, StateDir, write_durably};
 use super::undoers::{PluginUndo, release};
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 use crate::timing;
@@ -79,12 +79,16 @@ struct Place {
 /// The checkpoints of one network namespace.
 pub struct Checkpoints {
     directory: PathBuf,
+    bounds: Bounds,
 }
 
 impl Checkpoints {
-    /// Those in `directory`, which is made at the first checkpoint.
-    pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    /// Those in a state directory.
+    pub fn of(state: &StateDir) -> Self {
+        Self {
+            directory: state.checkpoints(),
+            bounds: state.bounds().clone(),
+        }
     }
 
     /// All, oldest first.
@@ -145,7 +149,7 @@ impl Checkpoints {
     /// Keeps a new checkpoint.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or would be one too many.
     pub fn add(
         &self,
         origin: Origin,
@@ -156,8 +160,25 @@ impl Checkpoints {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)?;
-        let id = self
-            .files()?
+        if let Some(most) = self.bounds.checkpoints
+            && origin == Origin::Hand
+        {
+            let all = self.files()?;
+            let by_hand = all
+                .values()
+                .filter(|one| one.origin == Origin::Hand)
+                .count();
+            // One for applies is always free: of theirs the oldest goes once the new state holds.
+            if all.len() >= most || by_hand + 1 >= most {
+                bail!(
+                    "there are {} checkpoints, and the quota `checkpoints` allows {most}, one of them of an apply: delete one with \
+                     `op-dbus checkpoint delete ID`",
+                    all.len()
+                );
+            }
+        }
+        let files = self.files()?;
+        let id = files
             .keys()
             .next_back()
             .map_or(0, |id| id + 1)
@@ -179,7 +200,7 @@ impl Checkpoints {
             &self.directory.join("next"),
             (id + 1).to_string().as_bytes(),
         )?;
-        write(&self.path(id, origin), &serde_json::to_vec(&checkpoint)?)?;
+        self.keep(&self.path(id, origin), &checkpoint)?;
         Ok(checkpoint)
     }
 
@@ -193,7 +214,13 @@ impl Checkpoints {
             effects: Some(effects),
             ..read(&place.path)?
         };
-        write(&place.path, &serde_json::to_vec(&checkpoint)?)
+        self.keep(&place.path, &checkpoint)
+    }
+
+    fn keep(&self, path: &Path, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+        let bytes = serde_json::to_vec(checkpoint)?;
+        self.bounds.room.take(bytes.len() as u64)?;
+        write(path, &bytes)
     }
 
     /// Discards the oldest ones of applies, so that the newest remain. Returns what went wrong with that and does no harm.
@@ -295,8 +322,12 @@ impl Checkpoints {
     /// Those of applies that are more than are kept, oldest first.
     fn surplus(&self) -> anyhow::Result<Vec<Place>> {
         let mut old: Vec<_> = self.files()?.into_values().collect();
+        let all = old.len();
         old.retain(|place| place.origin == Origin::Apply);
-        let surplus = old.len().saturating_sub(KEPT);
+        let by_hand = all - old.len();
+        let most = self.bounds.checkpoints;
+        let kept = most.map_or(KEPT, |most| most.saturating_sub(by_hand).clamp(1, KEPT));
+        let surplus = old.len().saturating_sub(kept);
         old.truncate(surplus);
         Ok(old)
     }
@@ -318,6 +349,11 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transaction::state_dir::tests::namespace;
+
+    fn checkpoints_in(root: &tempfile::TempDir) -> Checkpoints {
+        Checkpoints::of(&StateDir::open(root.path(), namespace(1)).unwrap())
+    }
 
     fn made(checkpoints: &Checkpoints, origin: Origin) -> u64 {
         checkpoints
@@ -338,7 +374,7 @@ mod tests {
     #[test]
     fn keeps_the_last_ten_of_applies_and_all_made_by_hand() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().join("checkpoints"));
+        let checkpoints = checkpoints_in(&directory);
         assert_eq!(made(&checkpoints, Origin::Hand), 1);
         for _ in 0..12 {
             made(&checkpoints, Origin::Apply);
@@ -350,9 +386,32 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_keeps_fewer_of_applies_and_refuses_one_too_many_by_hand() {
+        let root = tempfile::tempdir().unwrap();
+        let bounds = Bounds {
+            checkpoints: Some(2),
+            ..Bounds::default()
+        };
+        let state = StateDir::of_tenant(root.path(), namespace(1), bounds).unwrap();
+        let checkpoints = Checkpoints::of(&state);
+        for _ in 0..3 {
+            made(&checkpoints, Origin::Apply);
+        }
+        let surplus = checkpoints.surplus().unwrap();
+        let surplus: Vec<_> = surplus
+            .iter()
+            .map(|one| read(&one.path).unwrap().id)
+            .collect();
+        assert_eq!(surplus, [1]);
+        let one_too_many = checkpoints.add(Origin::Hand, String::new(), Vec::new());
+        let error = one_too_many.unwrap_err().to_string();
+        assert!(error.contains("checkpoint delete"), "{error}");
+    }
+
+    #[test]
     fn room_is_made_without_reading_those_that_stay() {
-        let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().into());
+        let root = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints_in(&root);
         for _ in 0..=KEPT {
             made(&checkpoints, Origin::Apply);
         }
@@ -367,7 +426,7 @@ mod tests {
     #[test]
     fn a_number_is_never_used_twice() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().into());
+        let checkpoints = checkpoints_in(&directory);
         made(&checkpoints, Origin::Apply);
         checkpoints.delete(1).unwrap();
         assert_eq!(made(&checkpoints, Origin::Apply), 2);
@@ -383,7 +442,7 @@ mod tests {
     #[test]
     fn the_way_back_passes_every_later_apply_and_no_later_checkpoint_made_by_hand() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().into());
+        let checkpoints = checkpoints_in(&directory);
         for origin in [Origin::Apply, Origin::Hand, Origin::Apply, Origin::Apply] {
             made(&checkpoints, origin);
         }

@@ -1,6 +1,7 @@
 //! How a transaction ended, and why.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::deadline::Deadline;
 use super::probes::Failed;
@@ -32,6 +33,15 @@ pub enum Cause {
     Unhealthy(Vec<Failed>),
     /// All was done, and nobody has said in time that it works; or somebody, that it does not.
     Unconfirmed(String),
+    /// A plugin says that the system is as it was wished, while its own `diff` still has steps to get there.
+    Contradicted {
+        /// The plugin.
+        plugin: String,
+        /// What its steps concern.
+        targets: Vec<String>,
+    },
+    /// It took longer than the operator allows.
+    Late(Duration),
     /// Somebody asked to stop, by this signal.
     Interrupted(&'static str),
     /// The outcome could not be written down.
@@ -68,6 +78,19 @@ impl fmt::Display for Cause {
                 )
             }
             Self::Unconfirmed(why) => f.write_str(why),
+            Self::Contradicted { plugin, targets } => write!(
+                f,
+                "{plugin} says that all is done, but its own comparison still finds steps to take: {}",
+                targets.join(", ")
+            ),
+            Self::Late(within) => write!(
+                f,
+                "it did not end within {} (`transaction-deadline`; of a tenant, its quota `transaction`)",
+                humantime::format_duration(*within)
+            ),
+            Self::Interrupted("SIGXCPU") => {
+                f.write_str("its quota of processor time, `cpu-time`, is used up")
+            }
             Self::Interrupted(signal) => write!(f, "{signal} came"),
             Self::Journal(message) => f.write_str(message),
         }

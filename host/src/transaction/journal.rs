@@ -155,6 +155,7 @@ impl Journal {
             .truncate(true)
             .mode(0o600)
             .open(&unnamed)?;
+        state.bounds().room.take(RESERVED_AT_FIRST)?;
         reserve(&file, 0, RESERVED_AT_FIRST)?;
         failpoint!("journal.create.before-write")?;
         file.write_all_at(&block, 0)?;
@@ -206,7 +207,7 @@ impl Journal {
         if needed > self.reserved {
             // At least doubled, so that many small records do not extend it many times; less will do on a disk that is nearly full.
             let generous = needed.max(self.reserved * 2);
-            self.reserved = match reserve(&self.file, self.reserved, generous) {
+            self.reserved = match self.extend(generous) {
                 Ok(()) => generous,
                 Err(_) => {
                     let least = if records.iter().any(Record::is_final) {
@@ -215,7 +216,7 @@ impl Journal {
                         needed
                     };
                     if least > self.reserved {
-                        reserve(&self.file, self.reserved, least)?;
+                        self.extend(least)?;
                     }
                     least.max(self.reserved)
                 }
@@ -231,6 +232,14 @@ impl Journal {
         }
         self.end = end;
         Ok(())
+    }
+
+    /// Sets blocks aside up to `to`.
+    fn extend(&self, to: u64) -> io::Result<()> {
+        let room = &self.state.bounds().room;
+        let more = to - self.reserved;
+        room.take(more)?;
+        reserve(&self.file, self.reserved, to).inspect_err(|_| room.give_back(more))
     }
 
     fn write_durably(&self, bytes: &[u8], end: &Position) -> io::Result<()> {

@@ -7,7 +7,7 @@
 //! - [`book`], [`trail`], [`journalled`]: record what plugins and host do on the way; [`effects`] is what an undo needs of that.
 //! - [`reversal`], [`undoers`]: undo across plugins and backends; [`recovery`] does that for a dead process.
 //! - [`checkpoints`], [`rollback`](mod@rollback): what was before, and going back to it; [`escrow`]: the secrets that this may need.
-//! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie.
+//! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie; [`room`]: how much may.
 //! - [`pending`], [`deadline`]: a change that holds only if somebody says so in time.
 //! - [`noting`]: what a backend may keep for a transaction that died before it had begun.
 //! - [`lock`], [`process`]: one transaction at a time per namespace.
@@ -54,6 +54,7 @@ pub mod record;
 pub mod recovery;
 pub mod reversal;
 pub mod rollback;
+pub mod room;
 pub mod same;
 pub mod settle;
 #[cfg(test)]

@@ -132,7 +132,7 @@ pub struct Who {
     /// Whom sudo(8) names in SUDO_USER, or else the login user (/proc/self/loginuid).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// The tenant on whose behalf.
+    /// The tenant on whose behalf; the audit log adds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
 }

@@ -1,9 +1,11 @@
 //! Going back to a checkpoint: a transaction like an apply, verified like one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
+use super::apply::in_time;
 use super::book::{Book, object_of_change};
 use super::checkpoints::{Checkpoint, Noted};
 use super::closing::{Opening, Transaction};
@@ -33,6 +35,8 @@ pub struct Back<'a> {
     pub way: &'a [Checkpoint],
     /// The command line.
     pub command: &'a str,
+    /// How long it may take, before it is undone itself.
+    pub deadline: Duration,
 }
 
 /// Restores each checkpoint on the way, in reverse order: what an apply did is undone as if it had failed; a checkpoint made by hand is the
@@ -59,6 +63,7 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let book = transaction.book.clone();
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let working = restore(back, &book, &mut outcomes, &mut notes);
+    let working = in_time(back.deadline, working);
     let closed = transaction.close(working, None).await;
     noting::end(back.state)?;
     notes.extend(closed.notes);

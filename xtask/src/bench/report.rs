@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::case::{CaseResult, Goal, Measure, OURS};
+use super::case::{CaseResult, Contender, Goal, Measure, OURS};
+use super::sampler::Sample;
 
 /// The largest binary that PERFORMANCE.md allows, in bytes.
 const BINARY: u64 = 25_000_000;
@@ -24,6 +25,9 @@ pub fn table(result: &CaseResult) -> String {
             contender.name, sample.wall, sample.cpu, sample.peak
         ));
     }
+    for line in shares(result) {
+        text.push_str(&format!("  {line}\n"));
+    }
     for goal in &result.case.goals {
         text.push_str(&format!("  {}\n", Verdict::of(result, goal).line()));
     }
@@ -31,6 +35,29 @@ pub fn table(result: &CaseResult) -> String {
         text.push_str(&format!("  | {line}\n"));
     }
     text
+}
+
+/// Of a case that is about others than op-dbus as a whole: how many times the first contender's figures each needs.
+fn shares(result: &CaseResult) -> Vec<String> {
+    if result.of(OURS).is_some() {
+        return Vec::new();
+    }
+    let mut figures = result.case.contenders.iter().zip(&result.medians);
+    let Some((first, (base, _))) = figures.next() else {
+        return Vec::new();
+    };
+    let line = |(contender, (sample, _)): (&Contender, &(Sample, usize))| {
+        let times = |measure| sample.get(measure) / base.get(measure);
+        format!(
+            "{} against {}: {:.1}x wall, {:.1}x CPU, {:.1}x peak",
+            contender.name,
+            first.name,
+            times(Measure::Wall),
+            times(Measure::Cpu),
+            times(Measure::Peak)
+        )
+    };
+    figures.map(line).collect()
 }
 
 /// How many goals were reached, and the ones that were missed.

@@ -19,6 +19,8 @@ pub enum Scenario {
         /// Whose routes, by rtnetlink's number.
         protocol: u8,
     },
+    /// So many ends of veth pairs (an even number, `v0` and up), with a permanent entry of the neighbour table on each.
+    Neighbours(u32),
     /// `ports` ends of veth pairs (`p0` and up) and an Open vSwitch of its own, without bridges.
     OpenVswitch {
         /// How many.
@@ -38,6 +40,23 @@ impl Scenario {
         if let Self::OpenVswitch { ports } = self {
             for number in 0..ports {
                 _ = writeln!(text, "link add p{number} up type veth peer name q{number}");
+            }
+        }
+        if let Self::Neighbours(count) = self {
+            for number in (0..count).step_by(2) {
+                _ = writeln!(
+                    text,
+                    "link add v{number} up type veth peer name v{}",
+                    number + 1
+                );
+            }
+            for number in 0..count {
+                let mac = "02:00:5e:00:53:01";
+                let address = address(number);
+                _ = writeln!(
+                    text,
+                    "neighbour add {address} lladdr {mac} nud permanent dev v{number}"
+                );
             }
         }
         let Self::Host {

@@ -74,6 +74,31 @@ pub const DAEMONS: [Package; 5] = [
     },
 ];
 
+/// C for WebAssembly, as the template of plugins in C names it. The library is WASI's; what is used of it asks nothing of WASI.
+pub const C_COMPILER: [Package; 4] = [
+    Package {
+        name: "clang-19",
+        probe: || find_program("clang-19").is_some(),
+    },
+    Package {
+        name: "lld-19",
+        probe: || find_program("wasm-ld-19").is_some(),
+    },
+    Package {
+        name: "wasi-libc",
+        probe: || any_exists(&["/usr/include/wasm32-wasi/stdlib.h"]),
+    },
+    Package {
+        name: "libclang-rt-19-dev-wasm32",
+        probe: || {
+            any_exists(&[
+                "/usr/lib/llvm-19/lib/clang/19/lib/wasi",
+                "/usr/lib/clang/19/lib/wasi",
+            ])
+        },
+    },
+];
+
 /// For `vng`, which boots a kernel over the machine's own file system.
 pub const VIRTUAL_MACHINE: [Package; 11] = [
     Package {

@@ -29,17 +29,20 @@ pub enum Prerequisite {
     Iproute2,
     /// Open vSwitch, a message bus, NetworkManager.
     Daemons,
+    /// C for WebAssembly, for plugins in C.
+    CCompiler,
     /// A kernel with all kinds of links, and a virtual machine to boot it in.
     VirtualMachine,
 }
 
 impl Prerequisite {
     /// In the order of installation.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::WasmTarget,
         Self::Nextest,
         Self::Iproute2,
         Self::Daemons,
+        Self::CCompiler,
         Self::VirtualMachine,
     ];
 
@@ -48,7 +51,7 @@ impl Prerequisite {
         match self {
             Self::WasmTarget => Toolchain::find().is_ok(),
             Self::Nextest => succeeds(cargo().args(["nextest", "--version"])),
-            Self::Iproute2 | Self::Daemons | Self::VirtualMachine => {
+            Self::Iproute2 | Self::Daemons | Self::CCompiler | Self::VirtualMachine => {
                 self.packages().iter().all(Package::is_met)
                     && (self != Self::VirtualMachine || vng().is_some())
             }
@@ -62,6 +65,7 @@ impl Prerequisite {
             Self::Nextest => &[],
             Self::Iproute2 => &debian::IPROUTE2,
             Self::Daemons => &debian::DAEMONS,
+            Self::CCompiler => &debian::C_COMPILER,
             Self::VirtualMachine => &debian::VIRTUAL_MACHINE,
         }
     }
@@ -80,6 +84,7 @@ impl Prerequisite {
             Self::Daemons => {
                 format!("daemons to test against: as root, apt-get install {packages}")
             }
+            Self::CCompiler => format!("C for WebAssembly: as root, apt-get install {packages}"),
             Self::VirtualMachine => format!(
                 "a full kernel in a virtual machine: as root, apt-get install \
                  --no-install-recommends {packages}\n    and `vng` in PATH: pip install virtme-ng"

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,12 +32,21 @@ pub fn kernel() -> Option<PathBuf> {
     kernels.max().map(|(_, path)| path)
 }
 
+/// How often a machine that says nothing is asked whether it should stop.
+const BREATH: Duration = Duration::from_millis(500);
+
 /// Boots the kernel, runs `sh SCRIPT` as root with `writable` as the only writable directory of
-/// the machine's, streams all output to stdout, and returns it.
+/// the machine's, streams all that it says to `output`, and returns it.
 ///
 /// # Errors
-/// The machine cannot be started, or had to be killed at the deadline.
-pub fn run(script: &Path, writable: &Path, deadline: Duration) -> Result<String> {
+/// The machine cannot be started, or had to be killed: at the deadline, or because `stop` was set.
+pub fn run(
+    script: &Path,
+    writable: &Path,
+    output: &mut dyn Write,
+    stop: &AtomicBool,
+    deadline: Instant,
+) -> Result<String> {
     let vng = vng().context("virtme-ng is missing")?;
     let kernel = kernel().context("there is no Debian kernel in /boot")?;
     let mut command = Command::new(&vng);
@@ -70,11 +80,16 @@ pub fn run(script: &Path, writable: &Path, deadline: Duration) -> Result<String>
         .process_group(0)
         .spawn()
         .context("cannot start vng")?;
-    stream(&mut child, deadline)
+    stream(&mut child, output, stop, deadline)
 }
 
-/// Copies the output of a process to stdout until it ends.
-fn stream(child: &mut Child, deadline: Duration) -> Result<String> {
+/// Copies the output of a process until it ends.
+fn stream(
+    child: &mut Child,
+    output: &mut dyn Write,
+    stop: &AtomicBool,
+    deadline: Instant,
+) -> Result<String> {
     let (lines, received) = mpsc::channel();
     let pipes: [Option<Box<dyn Read + Send>>; 2] = [
         child.stdout.take().map(|pipe| Box::new(pipe) as _),
@@ -101,23 +116,24 @@ fn stream(child: &mut Child, deadline: Duration) -> Result<String> {
     }
     drop(lines);
 
-    let end = Instant::now() + deadline;
     let mut seen = String::new();
     loop {
-        match received.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        match received.recv_timeout(BREATH) {
             Ok(line) => {
                 // Whoever reads may have gone; the tests go on.
-                _ = std::io::stdout().write_all(line.as_bytes());
+                _ = output.write_all(line.as_bytes());
                 seen.push_str(&line);
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => {
+            Err(mpsc::RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => {
                 kill_group(child);
-                bail!(
-                    "the virtual machine was killed: not done after {} s",
-                    deadline.as_secs()
-                );
+                bail!("the virtual machine was stopped");
             }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        if Instant::now() > deadline {
+            kill_group(child);
+            bail!("the virtual machine was killed: not done in time");
         }
     }
     child.wait().context("cannot wait for vng")?;

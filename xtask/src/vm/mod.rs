@@ -6,7 +6,9 @@
 mod machine;
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -31,11 +33,12 @@ const MODULES: &str = "bonding dummy 8021q vrf wireguard geneve ip_gre ip6_gre i
                        macvlan macvtap ipvlan ifb vxlan tun bridge veth team \
                        openvswitch vport_vxlan";
 
-/// Runs the tests of the target `system` whose name contains `filter`.
+/// Runs the tests of the target `system` whose name contains `filter`. What the machine says goes to `output`; it ends early once
+/// `stop` is set.
 ///
 /// # Errors
 /// A test failed, or none ran, or the machine did not get that far before the deadline.
-pub fn run(filter: Option<&str>) -> Result<()> {
+pub fn run(filter: Option<&str>, output: &mut dyn Write, stop: &AtomicBool) -> Result<()> {
     prerequisites::ensure(&[Prerequisite::WasmTarget, Prerequisite::VirtualMachine])?;
     let tests = build_tests()?;
     let filter = filter.unwrap_or(DEFAULT_FILTER);
@@ -71,8 +74,12 @@ pub fn run(filter: Option<&str>) -> Result<()> {
         ),
     )?;
     let start = Instant::now();
-    let seen = machine::run(&script, &shared, DEADLINE)?;
-    eprintln!("virtual machine: {:.1} s", start.elapsed().as_secs_f64());
+    let seen = machine::run(&script, &shared, output, stop, start + DEADLINE)?;
+    writeln!(
+        output,
+        "virtual machine: {:.1} s",
+        start.elapsed().as_secs_f64()
+    )?;
     // The exit status of vng tells of the machine's end, not of the command's.
     let status = fs::read_to_string(&result)
         .context("the virtual machine ended before the tests did; its output is above")?;

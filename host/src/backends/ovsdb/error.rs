@@ -21,6 +21,11 @@ pub enum OvsdbError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no server for whoever asks. Nothing took effect.
+    #[error(
+        "no OVSDB server is named; name it in the configuration: remote = \"unix:PATH\" in the section `ovsdb`"
+    )]
+    Nowhere,
     /// Nobody answers at the remote. Nothing took effect.
     #[error("cannot reach the OVSDB server at {remote}: {cause}; is ovsdb-server running?")]
     Connect {
@@ -178,9 +183,11 @@ impl OvsdbError {
     fn code(&self) -> FailureCode {
         match self {
             Self::Remote { .. } | Self::Invalid { .. } => FailureCode::Invalid,
-            Self::Connect { .. } | Self::Tls { .. } | Self::Lost { .. } | Self::NoSwitch => {
-                FailureCode::Unavailable
-            }
+            Self::Nowhere
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Lost { .. }
+            | Self::NoSwitch => FailureCode::Unavailable,
             Self::EffectUnknown { .. } | Self::Deadline { .. } | Self::Unsettled { .. } => {
                 FailureCode::Timeout
             }

@@ -11,6 +11,7 @@ use crate::commands::options::Options;
 use crate::commands::session::Session;
 use crate::config::DEFAULT_FILE;
 use crate::plugin::builtin::Builtin;
+use crate::plugin::failure::PluginError;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::state_dir;
 
@@ -31,7 +32,8 @@ pub fn configuration(options: &Options, builtins: &[Builtin], findings: &mut Fin
     };
     let mut found = origin.file.display().to_string();
     for builtin in builtins {
-        if let Some(granted) = configuration.grant(builtin.name) {
+        let replaced = configuration.component(builtin.name).is_some();
+        if let Some(granted) = configuration.grant(builtin.name).filter(|_| !replaced) {
             let own = serde_json::to_string(&builtin.grant()).unwrap_or_default();
             let granted = serde_json::to_string(&granted).unwrap_or_default();
             if own != granted {
@@ -164,17 +166,23 @@ fn audit(directory: &Path, findings: &mut Findings) {
     }
 }
 
-/// Whether the plugins load.
+/// Whether the plugins load: those from files are held against their pins.
 pub fn plugins(session: &Session<'_>, findings: &mut Findings) {
-    match session.plugins(None) {
-        Ok(plugins) => {
-            let names: Vec<_> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
-            findings.ok("plugins", names.join(", "));
+    let mut loaded = Vec::new();
+    for name in session.plugin_names() {
+        match session.plugin(name) {
+            Ok(plugin) => loaded.push(plugin.name),
+            Err(error) => findings.fail("plugins", format!("{error:#}"), advice(&error)),
         }
-        Err(error) => findings.fail(
-            "plugins",
-            format!("{error:#}"),
-            "the program is damaged, or the limits of the configuration are too small",
-        ),
+    }
+    if !loaded.is_empty() {
+        findings.ok("plugins", loaded.join(", "));
+    }
+}
+
+fn advice(error: &anyhow::Error) -> &'static str {
+    match error.downcast_ref() {
+        Some(PluginError::Source { .. }) => "until then this plugin is not loaded; all others work",
+        _ => "the component is damaged, or the limits of the configuration are too small for it",
     }
 }

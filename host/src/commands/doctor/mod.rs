@@ -5,6 +5,7 @@
 mod backends;
 mod host;
 mod kernel;
+mod tenants;
 
 use std::process::ExitCode;
 
@@ -77,6 +78,7 @@ impl Doctor {
             None => {
                 host::configuration(options, builtins, &mut findings);
                 host::directories(options, &mut findings);
+                tenants::all(options, &mut findings);
                 match Session::open(options, builtins).await {
                     Ok(session) => {
                         host::transactions(&session, &mut findings).await;
@@ -84,7 +86,7 @@ impl Doctor {
                         kernel::version(&mut findings);
                         kernel::kinds(&mut findings).await;
                         backends::ovsdb(&session.ovsdb, &mut findings).await;
-                        backends::bus(&session.backends.bus, &mut findings).await;
+                        backends::bus(&session.bus, &mut findings).await;
                     }
                     Err(error) => findings.fail(
                         "network namespace",

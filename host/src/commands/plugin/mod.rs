@@ -1,7 +1,13 @@
 //! `op-dbus plugin`: one file per verb.
 
+mod bindings;
+mod component;
+mod componentize;
 mod list;
+mod new;
 mod precompile;
+mod replay;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,12 +16,23 @@ use clap::Subcommand;
 
 use super::options::Options;
 use crate::plugin::builtin::Builtin;
+use crate::plugin::compile;
 
-/// Look at plugins.
+/// Look at plugins, and write them.
 #[derive(Subcommand)]
 pub enum Plugin {
     /// List the plugins, with version, digest and what they are for
     List,
+    /// Try whether a plugin keeps the contract's laws, on a simulated host: exit 0 when it does, 5 when not
+    Test(test::Test),
+    /// Run a plugin against a trace of `apply --record`: exit 0 when it does the same, 2 when not
+    Replay(replay::Replay),
+    /// Begin a plugin of your own: a small project that works
+    New(new::New),
+    /// Write the contract as source code of C or Go
+    Bindings(bindings::Bindings),
+    /// Make a component of a compiler's module
+    Componentize(componentize::Componentize),
     /// Write the compiled code of the built-in plugins, to be built into the program
     #[command(hide = true)]
     Precompile {
@@ -23,9 +40,29 @@ pub enum Plugin {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Compile the component on standard input, for a process of ours that had better not
+    #[command(hide = true)]
+    CompileChild {
+        /// Bytes of address space
+        #[arg(long)]
+        memory: u64,
+        /// Seconds of a processor's time
+        #[arg(long)]
+        seconds: u64,
+    },
 }
 
 impl Plugin {
+    /// The exit code of a verb that needs neither configuration nor backends, and must not have them.
+    pub(super) fn run_alone(&self) -> Option<ExitCode> {
+        match self {
+            Self::CompileChild { memory, seconds } => {
+                Some(ExitCode::from(compile::child(*memory, *seconds)))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) async fn run(
         &self,
         options: &Options,
@@ -33,7 +70,13 @@ impl Plugin {
     ) -> anyhow::Result<ExitCode> {
         match self {
             Self::List => list::run(options, builtins).await?,
+            Self::Test(verb) => return verb.run(options, builtins).await,
+            Self::Replay(verb) => return verb.run(options, builtins).await,
+            Self::New(verb) => verb.run(builtins)?,
+            Self::Bindings(verb) => verb.run()?,
+            Self::Componentize(verb) => verb.run()?,
             Self::Precompile { out } => precompile::run(out, builtins)?,
+            Self::CompileChild { .. } => unreachable!("it runs before anything else does"),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -152,9 +152,12 @@ impl Transaction<'_> {
         row.extend(self.row(table, &operation["row"], true)?);
         self.given
             .extend(operation["uuid-name"].as_str().map(str::to_owned));
-        let uuid = match operation["uuid-name"].as_str() {
-            Some(name) => self.names[name].clone(),
-            None => self.new_uuid(),
+        // A client may choose the UUID itself (ovsdb-server(7), "Insert").
+        let chosen = operation["uuid"].as_str().map(str::to_owned);
+        let uuid = match (operation["uuid-name"].as_str(), chosen) {
+            (Some(name), _) => self.names[name].clone(),
+            (None, Some(chosen)) => chosen,
+            (None, None) => self.new_uuid(),
         };
         let rows = self.database.tables.get_mut(&name);
         rows.expect("table looked it up").insert(uuid.clone(), row);

