@@ -206,7 +206,7 @@ fn a_server_that_breaks_the_protocol_is_an_error_that_says_so_and_nothing_is_tou
             "broke the protocol",
         ),
         (
-            b"{\"id\":0,\"result\":null,\"error\":{\"error\":\"\x1b[31mred\",\"details\":\"d\"}}",
+            b"{\"id\":0,\"result\":null,\"error\":{\"error\":\"\\u001b[31mred\",\"details\":\"d\"}}",
             "red",
         ),
         (&endless, "limit"),

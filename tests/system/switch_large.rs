@@ -1,8 +1,26 @@
 //! The example of the documentation, and a database of ten thousand ports.
 
+use op_dbus::backends::ovsdb::value;
 use serde_json::{Value, json};
 
+use crate::server::{DATABASE, add_bridge};
 use crate::switch::{Switch, bridge};
+
+/// Operations that make a bridge with so many ports. Patch ports without a peer cost ovs-vswitchd little.
+fn patch_ports(bridge: &str, count: usize) -> Vec<Value> {
+    let mut operations = add_bridge(bridge);
+    let mut ports = vec![value::named_uuid("port")];
+    for at in 0..count {
+        let (port, interface) = (format!("p{at}"), format!("i{at}"));
+        operations.push(json!({"op": "insert", "table": "Interface", "uuid-name": interface,
+            "row": {"name": port, "type": "patch", "options": ["map", [["peer", format!("q{at}")]]]}}));
+        operations.push(json!({"op": "insert", "table": "Port", "uuid-name": port,
+            "row": {"name": port, "interfaces": value::named_uuid(&interface)}}));
+        ports.push(value::named_uuid(&port));
+    }
+    operations[2]["row"]["ports"] = value::set(ports);
+    operations
+}
 
 #[test]
 fn the_example_of_a_server_puts_its_cards_into_bridges_that_are_there() {
@@ -39,18 +57,17 @@ fn among_ten_thousand_ports_of_others_a_bridge_is_made_shown_and_taken_back() {
     let Some(mut switch) = Switch::start() else {
         return;
     };
-    // While nobody carries them out, ports are made fast. Patch ports without a peer cost ovs-vswitchd little afterwards.
+    // While nobody carries them out, ports are made fast.
     switch.server.kill_switch();
-    let bridge_of_others = "add-br big -- set Bridge big datapath_type=netdev".to_owned();
-    let port =
-        |at| format!("add-port big p{at} -- set Interface p{at} type=patch options:peer=q{at}");
-    let commands: Vec<String> = std::iter::once(bridge_of_others)
-        .chain((0..PORTS).map(port))
-        .collect();
-    for some in commands.chunks(500) {
-        let words = format!("--no-wait {}", some.join(" -- "));
-        switch.server.vsctl(&words.split(' ').collect::<Vec<_>>());
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let client = switch.server.client().await;
+        let made = client.transact(DATABASE, &patch_ports("big", PORTS)).await;
+        made.expect("it is a transaction");
+    });
     switch.server.start_switch();
     switch.card("eth0");
 

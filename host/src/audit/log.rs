@@ -177,10 +177,8 @@ impl AuditLog {
 
     /// Opens the present file, and finishes what a writer that died had begun: a rotation, or a record.
     fn settle(&self, head: &mut Head) -> io::Result<File> {
-        if head.length > 0
-            && !current(&self.directory).exists()
-            && rotated(&self.directory, head.file).exists()
-        {
+        // Whether or not the new file is there yet: were its number not counted up, the next rotation would replace the old one.
+        if head.length > 0 && rotated(&self.directory, head.file).exists() {
             (head.file, head.length) = (head.file + 1, 0);
         }
         let file = self.open_current()?;

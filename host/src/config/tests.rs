@@ -299,7 +299,36 @@ fn the_ovsdb_server_with_the_files_for_tls() {
         ]
         .map(wrong)
         .join("\n"),
-        @""
+        @r##"
+    error: an ssl: remote takes three files: give `private-key`, `certificate` and `ca-cert`
+     --> op-dbus.toml:1:1
+      |
+    1 | [ovsdb]
+      | ^^^^^^^
+
+
+    error: TLS takes three files: give `private-key`, `certificate` and `ca-cert`
+     --> op-dbus.toml:1:1
+      |
+    1 | [ovsdb]
+      | ^^^^^^^
+
+
+    error: the OVSDB remote "udp:192.0.2.9" is malformed: that method is unknown; valid are unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT (or tls:), an IPv6 address in brackets, the port 6640 if left out
+     --> op-dbus.toml:2:10
+      |
+    2 | remote = "udp:192.0.2.9"
+      |          ^^^^^^^^^^^^^^^
+
+
+    error: unknown field `ca_cert`, expected one of `remote`, `private-key`, `certificate`, `ca-cert`, `server-name`
+     --> op-dbus.toml:2:1
+      |
+    2 | ca_cert = "/a"
+      | ^^^^^^^
+      |
+      = help: did you mean "ca-cert"?
+    "##
     );
 }
 
