@@ -127,6 +127,11 @@ impl Options {
         }
     }
 
+    /// The OVSDB server that the command line names.
+    pub fn named_ovsdb(&self) -> Option<&Remote> {
+        self.ovsdb.as_ref()
+    }
+
     /// The OVSDB server to work on.
     pub fn ovsdb(&self) -> Lazy {
         let ovsdb = &self.configuration.ovsdb;

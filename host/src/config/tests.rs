@@ -437,7 +437,8 @@ fn of_a_tenant_holds_what_is_said_of_it_and_nothing_that_is_said_of_the_host() {
     let limits = config.limits("net");
     assert_eq!((limits.host_calls, limits.deadline.as_secs()), (7, 1));
     assert_eq!(tenant.netns, "blue");
-    assert_eq!(tenant.ovsdb.unwrap().to_string(), "unix:/run/blue.sock");
+    let remote = config.ovsdb.remote.as_ref().unwrap();
+    assert_eq!(remote.to_string(), "unix:/run/blue.sock");
     assert_eq!(tenant.dbus_address, None);
     assert_eq!(tenant.quota.memory.0, 128 << 20);
     assert_eq!(tenant.quota.operations, 2);

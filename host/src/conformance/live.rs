@@ -49,7 +49,7 @@ impl Namespaces {
             ovsdb,
             bus: match bus {
                 BusAddress::Explicit(address) => Some(address.clone()),
-                BusAddress::System | BusAddress::Session => None,
+                BusAddress::System | BusAddress::Session | BusAddress::Nowhere => None,
             },
         })
     }

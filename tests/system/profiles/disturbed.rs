@@ -107,8 +107,7 @@ fn without_network_manager_nothing_is_touched_and_the_failure_says_so() {
 
 #[test]
 fn what_the_policy_of_the_bus_denies_is_rolled_back_with_its_words_and_the_way_out() {
-    let rule =
-        r#"<deny send_destination="org.freedesktop.NetworkManager" send_interface="org.freedesktop.NetworkManager.Settings" send_member="AddConnection2"/>"#;
+    let rule = r#"<deny send_destination="org.freedesktop.NetworkManager" send_interface="org.freedesktop.NetworkManager.Settings" send_member="AddConnection2"/>"#;
     let Some(host) = Host::start_denying(&["eth0"], rule) else {
         return;
     };

@@ -102,8 +102,8 @@ impl Test {
         secrets: Arc<SecretStore>,
     ) -> anyhow::Result<Box<dyn Stage>> {
         if self.live {
-            let ovsdb = options.ovsdb.clone();
-            let namespaces = Namespaces::new(secrets, ovsdb, &options.dbus_address)?;
+            let ovsdb = options.named_ovsdb().cloned();
+            let namespaces = Namespaces::new(secrets, ovsdb, &options.dbus_address())?;
             return Ok(Box::new(namespaces));
         }
         let services = self.bus.as_deref().map(services).transpose()?;

@@ -6,12 +6,13 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::conformance::stage::{Simulated, Stage};
+use crate::digest::Digest;
 use crate::gate::grant::Grant;
 use crate::plugin::cache::Cache;
 use crate::plugin::failure::PluginError;
 use crate::plugin::instance::Caller;
 use crate::plugin::limits::Limits;
-use crate::plugin::loader::{Plugin, digest};
+use crate::plugin::loader::Plugin;
 use crate::transaction::book::Book;
 
 fn load(bytes: &[u8]) -> Result<Plugin, PluginError> {
@@ -164,7 +165,7 @@ fn a_released_contract_never_changes() {
                 .to_str()
                 .unwrap()
                 .to_owned();
-            let sum = digest(&std::fs::read(&path).unwrap());
+            let sum = Digest::of(&std::fs::read(&path).unwrap()).hex();
             assert!(
                 noted.contains(&(&sum, &name)),
                 "{name} is not as it was released: a new shape is a new version of the package"
