@@ -40,7 +40,7 @@ async fn tried(flaw: &str) -> Report {
     plugin.name = description.name.clone();
     plugin.grant = Arc::new(serde_json::from_str(&description.asks).unwrap_or_default());
     let schema = Schema::new(&description.schema).ok();
-    let given = gather(&[], &plugin.name, schema.as_ref()).unwrap();
+    let given = gather(&[""; 0], &plugin.name, schema.as_ref()).unwrap();
     let subject = Subject {
         plugin,
         description,
