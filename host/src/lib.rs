@@ -8,6 +8,7 @@
 //! - [`output`]: what the operator sees: trees, progress, the shapes of `--json`.
 //! - [`transaction`]: from validation to commit or rollback; the journal.
 //! - [`audit`]: who did what, in a log that shows tampering.
+//! - [`trust`]: whose signatures a component needs. [`registry`]: where components are pulled from.
 //! - [`plugin`]: engine, loader, one bounded actor per Store.
 //! - [`interfaces`]: the WIT interfaces, thin shims over the gate.
 //! - [`gate`]: grants, and the single place where they are checked.
@@ -28,8 +29,10 @@ pub mod measure;
 pub mod network_manager;
 pub mod output;
 pub mod plugin;
+pub mod registry;
 pub mod secret_agent;
 pub mod secrets;
 pub mod state_file;
 pub mod timing;
 pub mod transaction;
+pub mod trust;

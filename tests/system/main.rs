@@ -17,9 +17,12 @@ mod namespace;
 mod network_manager;
 mod network_plugin;
 mod plans;
+mod plugin_add;
 mod plugin_files;
+mod plugin_trust;
 mod probes;
 mod profiles;
+mod registry;
 mod rollback;
 #[allow(dead_code, reason = "the tests of the OVSDB client use more of it")]
 #[path = "../ovsdb/server.rs"]

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::gate::grant::Grant;
 use crate::plugin::builtin::Builtin;
 use options::Options;
 use talk::say;
@@ -75,7 +76,7 @@ enum Verb {
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of a plugin's section, or of a whole state file
     Schema(schema::Schema),
-    /// Look at plugins
+    /// Look at plugins, add and remove them
     #[command(subcommand)]
     Plugin(plugin::Plugin),
 }
@@ -160,6 +161,12 @@ fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// What built-in plugins are granted unless the configuration says otherwise.
+fn built_in_grants(builtins: &[Builtin]) -> Vec<(&str, Grant)> {
+    let grants = builtins.iter().map(|it| (it.name, it.grant()));
+    grants.collect()
 }
 
 /// The command line as it was typed, for journal and lock.

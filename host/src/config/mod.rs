@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`Config`]: what it says. [`component`]: where a plugin comes from. [`limits`]: what it may use.
+//! - [`trust`]: whose signatures it needs. [`edit`], [`render`], [`replace`](mod@replace): changes of the file itself.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
@@ -28,9 +29,13 @@
 //! ```
 
 pub mod component;
+pub mod edit;
 pub mod error;
 pub mod limits;
 pub mod noted;
+pub mod render;
+pub mod replace;
+pub mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +55,7 @@ use crate::guarded::is_guarded;
 use crate::plugin::limits::Limits;
 use crate::state_file::{Source, Span, StateFileError, read_text};
 use crate::transaction::probes::Probe;
+use crate::trust::Trust;
 use component::Component;
 use error::ConfigError;
 use limits::SomeLimits;
@@ -112,6 +118,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginConfig>,
     /// How to find out whether the host is healthy after a change, by name.
     pub probes: BTreeMap<String, Probe>,
+    /// Whose signatures plugins from files need.
+    pub trust: Trust,
 }
 
 /// The file's own shape.
@@ -128,6 +136,7 @@ struct Written {
     limits: SomeLimits,
     plugins: BTreeMap<Spanned<String>, PluginConfig>,
     probes: BTreeMap<String, Probe>,
+    trust: trust::Written,
 }
 
 /// A path that means the same wherever a command is started.
@@ -195,7 +204,11 @@ impl Config {
             let place = Span::new(name.span().start, name.span().end);
             component::problem(place, name.get_ref(), plugin, builtins)
         });
-        let problems: Vec<_> = problems.collect();
+        let mut problems: Vec<_> = problems.collect();
+        let trust = written.trust.resolve().unwrap_or_else(|found| {
+            problems.extend(found);
+            Trust::default()
+        });
         if !problems.is_empty() {
             return Err(ConfigError::wrong(&source, problems));
         }
@@ -212,12 +225,25 @@ impl Config {
                 .map(|(name, plugin)| (name.into_inner(), plugin))
                 .collect(),
             probes: written.probes,
+            trust,
         })
     }
 
     /// What a plugin is granted; nothing where the configuration does not say.
     pub fn grant(&self, plugin: &str) -> Option<Grant> {
         self.plugins.get(plugin)?.grant.clone()
+    }
+
+    /// What each plugin is granted: by the configuration, or else, if it is built in and not replaced, by what it has `otherwise`.
+    pub fn grants(&self, otherwise: &[(&str, Grant)]) -> BTreeMap<String, Grant> {
+        let built_in = otherwise
+            .iter()
+            .filter(|(name, _)| self.component(name).is_none())
+            .map(|(name, grant)| ((*name).to_owned(), grant.clone()));
+        let mut grants: BTreeMap<_, _> = built_in.collect();
+        let configured = self.plugins.iter();
+        grants.extend(configured.filter_map(|(name, it)| Some((name.clone(), it.grant.clone()?))));
+        grants
     }
 
     /// Where a plugin comes from, where the configuration says so.

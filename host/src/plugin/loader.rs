@@ -23,7 +23,32 @@ pub struct Plugin {
     pub grant: Arc<Grant>,
     /// What it may use.
     pub limits: Limits,
+    /// What it is linked to.
+    pub interfaces: Interfaces,
     pub(super) pre: StatePluginPre<Ctx>,
+}
+
+/// The interfaces of a component, by their names in WIT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// The version of `op-dbus:plugin` that it exports `state` of.
+    pub contract: String,
+    /// What it imports, with versions.
+    pub imports: Vec<String>,
+}
+
+impl Interfaces {
+    fn of(component: &Component) -> Self {
+        let kind = component.component_type();
+        let imports = kind.imports(engine()).map(|(name, _)| name.to_owned());
+        let contract = kind
+            .exports(engine())
+            .find_map(|(name, _)| name.strip_prefix("op-dbus:plugin/state@"));
+        Self {
+            contract: contract.unwrap_or_default().to_owned(),
+            imports: imports.collect(),
+        }
+    }
 }
 
 impl Plugin {
@@ -64,10 +89,9 @@ impl Plugin {
             plugin: name.to_owned(),
             reason: format!("{error:#}"),
         };
-        let imports_wasi = component
-            .component_type()
-            .imports(engine())
-            .any(|(import, _)| import.starts_with("wasi:"));
+        let interfaces = Interfaces::of(component);
+        let mut imports = interfaces.imports.iter();
+        let imports_wasi = imports.any(|import| import.starts_with("wasi:"));
         let mut linker = Linker::new(engine());
         interfaces::add_to_linker(&mut linker, imports_wasi).map_err(load)?;
         let pre = linker
@@ -79,6 +103,7 @@ impl Plugin {
             digest,
             grant: Arc::new(grant),
             limits,
+            interfaces,
             pre,
         })
     }
