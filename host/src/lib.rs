@@ -11,6 +11,7 @@
 //! - [`audit`]: who did what, in a log that shows tampering.
 //! - [`conformance`]: whether a plugin keeps the contract's laws; a simulated host.
 //! - [`trace`]: every call between plugins and host, in a file; replay.
+//! - [`trust`]: whose signatures a component needs. [`registry`]: where components are pulled from.
 //! - [`plugin`]: engine, loader, one bounded actor per Store.
 //! - [`interfaces`]: the WIT interfaces, thin shims over the gate.
 //! - [`boundary`]: what crosses between plugin and host, for those who listen in.
@@ -35,6 +36,7 @@ pub mod measure;
 pub mod network_manager;
 pub mod output;
 pub mod plugin;
+pub mod registry;
 pub mod secret_agent;
 pub mod secrets;
 pub mod state_file;
@@ -42,3 +44,4 @@ pub mod tenant;
 pub mod timing;
 pub mod trace;
 pub mod transaction;
+pub mod trust;

@@ -24,9 +24,12 @@ mod network_manager;
 mod network_plugin;
 mod paused;
 mod plans;
+mod plugin_add;
 mod plugin_files;
+mod plugin_trust;
 mod probes;
 mod profiles;
+mod registry;
 mod rollback;
 #[allow(dead_code, reason = "the tests of the OVSDB client use more of it")]
 #[path = "../ovsdb/server.rs"]

@@ -114,7 +114,9 @@ fn a_file_that_is_not_the_pinned_one_is_not_loaded() {
         }
         assert!(namespace.link("in0").is_none());
         // Others go on, and doctor says what is wrong.
-        namespace.op_dbus(&["query", "--plugin", "net"]).success();
+        let shown = namespace.op_dbus(&["query"]).code(1);
+        assert!(shown.stdout.contains("net"), "{}", shown.stdout);
+        assert!(shown.stderr.contains("plugin edge"), "{}", shown.stderr);
         let doctor = namespace.op_dbus(&["doctor", "--json"]).code(1).json();
         let failed = doctor["checks"].as_array().unwrap().iter();
         let failed: Vec<_> = failed.filter(|check| check["status"] == "fail").collect();

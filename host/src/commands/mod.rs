@@ -34,6 +34,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::gate::grant::Grant;
 use crate::plugin::builtin::Builtin;
 use crate::transaction::recovery::Recovered;
 use options::Options;
@@ -79,7 +80,7 @@ enum Verb {
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of a plugin's section, or of a whole state file
     Schema(schema::Schema),
-    /// Look at plugins
+    /// Look at plugins, add and remove them
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// Look at those who share this host
@@ -210,6 +211,12 @@ fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// What built-in plugins are granted unless the configuration says otherwise.
+fn built_in_grants(builtins: &[Builtin]) -> Vec<(&str, Grant)> {
+    let grants = builtins.iter().map(|it| (it.name, it.grant()));
+    grants.collect()
 }
 
 /// The command line as it was typed, for journal and lock.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 
 use super::options::Options;
 use super::report;
@@ -16,11 +16,14 @@ use crate::boundary::Listener;
 use crate::config::component::Component;
 use crate::config::{NetworkPlugin, PluginConfig};
 use crate::contract::types::Secret;
+use crate::digest::Digest;
+use crate::gate::grant::Grant;
 use crate::gate::{Backends, Recorder};
 use crate::plugin::builtin::Builtin;
 use crate::plugin::cache::Cache;
 use crate::plugin::failure::to_error;
 use crate::plugin::instance::Caller;
+use crate::plugin::limits::Limits;
 use crate::plugin::loader::Plugin;
 use crate::plugin::source;
 use crate::secrets::SecretStore;
@@ -167,22 +170,14 @@ impl<'a> Session<'a> {
     /// When there is none of that name, naming the nearest; when it does not load.
     pub fn plugin(&self, name: &str) -> anyhow::Result<Plugin> {
         let started = Instant::now();
-        let names = self.plugin_names();
-        if !names.contains(&name) {
-            if let Some(tenant) = self.options.tenant() {
-                bail!(
-                    "tenant {0} has no plugin {name:?}; it has: {1}. [tenants.{0}.plugins.{name}] in the configuration gives it one",
-                    tenant.name,
-                    names.join(", ")
-                );
-            }
-            match nearest(name, &names) {
-                Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
-                None => bail!(
-                    "there is no plugin {name:?}; there are: {}",
-                    names.join(", ")
-                ),
-            }
+        if let Some(tenant) = self.options.tenant()
+            && !self.plugin_names().contains(&name)
+        {
+            bail!(
+                "tenant {0} has no plugin {name:?}; it has: {1}. [tenants.{0}.plugins.{name}] in the configuration gives it one",
+                tenant.name,
+                self.plugin_names().join(", ")
+            );
         }
         let configuration = &self.options.configuration;
         let mut grant = configuration.grant(name);
@@ -197,7 +192,8 @@ impl<'a> Session<'a> {
                 ..
             }) => {
                 let grant = grant.unwrap_or_default();
-                let plugin = source::load(name, path, *pin, &self.cache, grant, limits)?;
+                let trust = &configuration.trust;
+                let plugin = source::load(name, (path, *pin), trust, &self.cache, grant, limits)?;
                 timing::took("load", started);
                 return Ok(plugin);
             }
@@ -207,8 +203,7 @@ impl<'a> Session<'a> {
             }) => builtin,
             _ => name,
         };
-        let known = self.builtins.iter().find(|known| known.name == builtin);
-        let builtin = known.with_context(|| format!("there is no built-in plugin {builtin:?}"))?;
+        let builtin = self.builtin(builtin)?;
         if let Some(tenant) = self.options.tenant()
             && builtin.name == name
         {
@@ -217,6 +212,46 @@ impl<'a> Session<'a> {
         let plugin = builtin.load(name, &self.cache, grant, limits)?;
         timing::took("load", started);
         Ok(plugin)
+    }
+
+    /// A plugin that is part of the program.
+    ///
+    /// # Errors
+    /// When there is none of that name, naming the nearest.
+    pub fn builtin(&self, name: &str) -> anyhow::Result<&'a Builtin> {
+        let found = self.builtins.iter().find(|known| known.name == name);
+        found.ok_or_else(|| {
+            let names = self.plugin_names();
+            match nearest(name, &names) {
+                Some(near) => anyhow!("there is no plugin {name:?}; did you mean {near:?}?"),
+                None => anyhow!(
+                    "there is no plugin {name:?}; there are: {}",
+                    names.join(", ")
+                ),
+            }
+        })
+    }
+
+    /// Loads a component that the configuration does not have. It is granted nothing, and may use what the configuration says of all.
+    ///
+    /// # Errors
+    /// When it does not fit the contract.
+    pub fn unlisted(&self, name: &str, wasm: &[u8], digest: Digest) -> anyhow::Result<Plugin> {
+        let limits = self.options.configuration.limits.over(Limits::default());
+        let grant = Grant::default();
+        Ok(Plugin::compiled(
+            name,
+            wasm,
+            digest,
+            &self.cache,
+            grant,
+            limits,
+        )?)
+    }
+
+    /// What built-in plugins are granted unless the configuration says otherwise.
+    pub fn built_in_grants(&self) -> Vec<(&'a str, Grant)> {
+        super::built_in_grants(self.builtins)
     }
 
     /// Loads the named plugin, or all.
@@ -339,8 +374,10 @@ impl<'a> Session<'a> {
     pub async fn lock_and_recover(&self) -> anyhow::Result<(StateDir, Lock, Option<Recovered>)> {
         let state = self.state_dir()?;
         let lock = Lock::acquire(&state, &super::command_line())?;
-        crate::config::noted::note(&self.options.configuration, &state)
+        let otherwise = self.built_in_grants();
+        let wider = crate::config::noted::note(&self.options.configuration, &state, &otherwise)
             .context("the load of the configuration cannot be noted in the audit log")?;
+        say(&report::wider(&wider, self.options.talk_style()));
         let recovered = self
             .undo(&state, "its process had died before its end")
             .await?;

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`Config`]: what it says. [`component`]: where a plugin comes from. [`limits`]: what it may use.
 //! - [`ovsdb`]: the way to Open vSwitch's database. [`tenant`]: what it says of a tenant, and what holds for one.
+//! - [`trust`]: whose signatures it needs. [`edit`], [`render`], [`replace`](mod@replace): changes of the file itself.
 //! - [`error`]: what is wrong, with its line underlined. [`noted`](mod@noted): loads in the audit log.
 //!
 //! ```toml
@@ -40,11 +41,15 @@
 //! ```
 
 pub mod component;
+pub mod edit;
 pub mod error;
 pub mod limits;
 pub mod noted;
 pub mod ovsdb;
+pub mod render;
+pub mod replace;
 pub mod tenant;
+pub mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -67,6 +72,7 @@ use crate::plugin::limits::Limits;
 use crate::state_file::{Problem, Source, Span, StateFileError, read_text};
 use crate::tenant::TenantName;
 use crate::transaction::probes::Probe;
+use crate::trust::Trust;
 use component::Component;
 use error::ConfigError;
 use limits::SomeLimits;
@@ -137,6 +143,8 @@ pub struct Config {
     pub probes: BTreeMap<String, Probe>,
     /// Those who share this host, by name.
     pub tenants: BTreeMap<TenantName, TenantConfig>,
+    /// Whose signatures plugins from files need.
+    pub trust: Trust,
 }
 
 /// The file's own shape.
@@ -156,6 +164,7 @@ struct Written {
     ovsdb: OvsdbConfig,
     probes: BTreeMap<String, Probe>,
     tenants: BTreeMap<Spanned<TenantName>, tenant::Written>,
+    trust: trust::Written,
 }
 
 /// A path that means the same wherever a command is started.
@@ -233,6 +242,10 @@ impl Config {
             .map_err(|error| ConfigError::wrong(&source, vec![error::problem(&error)]))?;
         let mut problems = plugin_problems(&written.plugins, builtins);
         let tenants = tenant::read(written.tenants, builtins, &mut problems);
+        let trust = written.trust.resolve().unwrap_or_else(|found| {
+            problems.extend(found);
+            Trust::default()
+        });
         if !problems.is_empty() {
             return Err(ConfigError::wrong(&source, problems));
         }
@@ -252,6 +265,7 @@ impl Config {
             ovsdb: written.ovsdb,
             probes: written.probes,
             tenants,
+            trust,
         })
     }
 
@@ -265,6 +279,18 @@ impl Config {
     /// What a plugin is granted; nothing where the configuration does not say.
     pub fn grant(&self, plugin: &str) -> Option<Grant> {
         self.plugins.get(plugin)?.grant.clone()
+    }
+
+    /// What each plugin is granted: by the configuration, or else, if it is built in and not replaced, by what it has `otherwise`.
+    pub fn grants(&self, otherwise: &[(&str, Grant)]) -> BTreeMap<String, Grant> {
+        let built_in = otherwise
+            .iter()
+            .filter(|(name, _)| self.component(name).is_none())
+            .map(|(name, grant)| ((*name).to_owned(), grant.clone()));
+        let mut grants: BTreeMap<_, _> = built_in.collect();
+        let configured = self.plugins.iter();
+        grants.extend(configured.filter_map(|(name, it)| Some((name.clone(), it.grant.clone()?))));
+        grants
     }
 
     /// Where a plugin comes from, where the configuration says so.

@@ -185,6 +185,7 @@ impl Config {
             limits: self.limits.clone(),
             plugins: tenant.plugins.clone(),
             ovsdb: tenant.ovsdb.clone(),
+            trust: self.trust.clone(),
             probes: tenant.probes.clone(),
             tenants: self.tenants.clone(),
         };

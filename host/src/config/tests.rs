@@ -76,7 +76,7 @@ fn everything_that_can_be_set() {
 #[test]
 fn a_misspelt_key_is_underlined_with_the_valid_ones() {
     insta::assert_snapshot!(wrong("state-dir = \"/a\"\nstate_dri = \"/b\"\n"), @r##"
-    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `transaction-deadline`, `limits`, `plugins`, `ovsdb`, `probes`, `tenants`
+    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `transaction-deadline`, `limits`, `plugins`, `ovsdb`, `probes`, `tenants`, `trust`
      --> op-dbus.toml:2:1
       |
     2 | state_dri = "/b"
@@ -157,8 +157,113 @@ fn a_plugin_that_is_not_named_or_pinned_as_it_must_be_is_underlined() {
         ]
         .map(wrong)
         .join("\n"),
-        @r##""##
+        @r##"
+    error: plugin edge is a file, and has no `digest` to hold it against
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.edge]
+      |          ^^^^
+      |
+      = help: `op-dbus plugin inspect /srv/edge.wasm` prints it; write digest = "sha256:…"
+
+
+    error: "edge.wasm" is neither an absolute path nor builtin:NAME
+     --> op-dbus.toml:2:13
+      |
+    2 | component = "edge.wasm"
+      |             ^^^^^^^^^^^
+
+
+    error: a registry is asked once, by `op-dbus plugin add oci://example.org/edge:1`; what is named here is the file that it puts down
+     --> op-dbus.toml:2:13
+      |
+    2 | component = "oci://example.org/edge:1"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+
+    error: "sha256:12" is no digest; write sha256: and 64 hexadecimal digits
+     --> op-dbus.toml:3:10
+      |
+    3 | digest = "sha256:12"
+      |          ^^^^^^^^^^^
+
+
+    error: there is no built-in plugin "nett"
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.edge]
+      |          ^^^^
+      |
+      = help: did you mean "net"?
+
+
+    error: `digest` of plugin edge pins a file, and its component is part of the program
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.edge]
+      |          ^^^^
+      |
+      = help: take the line out, or name the file with `component`
+
+
+    error: `digest` of plugin net pins a file, and its component is part of the program
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.net]
+      |          ^^^
+      |
+      = help: take the line out, or name the file with `component`
+
+
+    error: "Edge" is no name for a plugin; begin it with one of a-z, and go on with a-z, 0-9 and -
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.Edge]
+      |          ^^^^
+    "##
     );
+}
+
+#[test]
+fn keys_that_cannot_be_what_they_are_to_be_are_underlined() {
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    for (text, place, words) in [
+        ("[trust]\nkeys = [\"RWQ\"]", "2:9", "no public key"),
+        ("[trust]\nkeys = [\"/no/such/key\"]", "2:9", "No such file"),
+        (
+            "[trust]\nsignatures = \"required\"",
+            "2:14",
+            "no key is left",
+        ),
+        (
+            &format!(
+                "[trust]\nsignatures = \"required\"\nkeys = [\"{key}\", \"{key}\"]\nminimum = 2"
+            ),
+            "4:11",
+            "only 1 of the keys count",
+        ),
+        (
+            &format!("[trust]\nkeys = [\"{key}\"]\nminimum = 0"),
+            "3:11",
+            "at least one",
+        ),
+        ("[trust]\nrevoked = [\"E762\"]", "2:12", "minisign's number"),
+        ("[trust]\nkey = []", "2:1", "did you mean \"keys\"?"),
+    ] {
+        let shown = wrong(text);
+        assert!(
+            shown.contains(&format!("op-dbus.toml:{place}")),
+            "{place}: {shown}"
+        );
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let config = parse(&format!(
+        "[trust]\nsignatures = \"required\"\nkeys = [\"{key}\"]\nrevoked = [\"0000000000000001\"]\n"
+    ))
+    .unwrap();
+    assert!(config.trust.required);
+    assert_eq!(config.trust.minimum, 1);
+    assert_eq!(config.trust.counting().len(), 1);
 }
 
 #[test]
@@ -391,7 +496,7 @@ fn a_load_is_audited_when_the_content_has_changed() {
         &two,
         &Config::default(),
     ] {
-        noted::note(config, &state).unwrap();
+        noted::note(config, &state, &[]).unwrap();
     }
     let mut records = Vec::new();
     show(&state.audit(), &Filter::default(), |record| {

@@ -23,7 +23,7 @@ pub enum PluginError {
         /// Its name in the configuration.
         plugin: String,
         /// What is wrong with the file and the way out.
-        why: SourceError,
+        why: Box<SourceError>,
     },
     /// The guest trapped: a defect in it, or a limit that it ran into.
     #[error(

@@ -31,9 +31,34 @@ pub struct Plugin {
     pub limits: Limits,
     /// Whether it is part of this program.
     pub is_builtin: bool,
+    /// What it is linked to.
+    pub interfaces: Interfaces,
     pub(super) pre: StatePluginPre<Ctx>,
     /// What it said when it last described itself.
     version: OnceLock<String>,
+}
+
+/// The interfaces of a component, by their names in WIT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// The version of `op-dbus:plugin` that it exports `state` of.
+    pub contract: String,
+    /// What it imports, with versions.
+    pub imports: Vec<String>,
+}
+
+impl Interfaces {
+    fn of(component: &Component) -> Self {
+        let kind = component.component_type();
+        let imports = kind.imports(engine()).map(|(name, _)| name.to_owned());
+        let contract = kind
+            .exports(engine())
+            .find_map(|(name, _)| name.strip_prefix("op-dbus:plugin/state@"));
+        Self {
+            contract: contract.unwrap_or_default().to_owned(),
+            imports: imports.collect(),
+        }
+    }
 }
 
 impl Plugin {
@@ -80,10 +105,9 @@ impl Plugin {
             reason: misfit::of_component(component)
                 .unwrap_or_else(|| misfit::another_shape(&error)),
         };
-        let imports_wasi = component
-            .component_type()
-            .imports(engine())
-            .any(|(import, _)| import.starts_with("wasi:"));
+        let interfaces = Interfaces::of(component);
+        let mut imports = interfaces.imports.iter();
+        let imports_wasi = imports.any(|import| import.starts_with("wasi:"));
         let mut linker = Linker::new(engine());
         interfaces::add_to_linker(&mut linker, imports_wasi).map_err(load)?;
         let pre = linker
@@ -96,6 +120,7 @@ impl Plugin {
             grant: Arc::new(grant),
             limits,
             is_builtin: false,
+            interfaces,
             pre,
             version: OnceLock::new(),
         })

@@ -2,7 +2,7 @@
 //!
 //! What is checked are the bytes in memory that are then compiled. Whatever happens to the file in between changes nothing.
 
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use crate::digest::Digest;
 use crate::gate::grant::Grant;
 use crate::guarded::is_guarded;
 use crate::output::escape::escape;
-
-/// No larger component is read, in bytes: thirty times the largest that we know, and compiling it would take a minute.
-pub const LARGEST_COMPONENT: u64 = 64 << 20;
+use crate::trust::evidence::Evidence;
+use crate::trust::manifest::LARGEST_COMPONENT;
+use crate::trust::{Found, Trust, Untrusted};
 
 /// Why the file of a component is not used.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +31,12 @@ pub enum SourceError {
     )]
     Gone(PathBuf),
     /// The system refused.
-    #[error("its file {} cannot be read: {source}", shown(.path))]
+    #[error("its file {} cannot be read: {why}", shown(.path))]
     Read {
         /// The file.
         path: PathBuf,
         /// The system's own words.
-        source: io::Error,
+        why: io::Error,
     },
     /// It is a directory, a device or a pipe.
     #[error("{} is no ordinary file", shown(.0))]
@@ -68,6 +68,22 @@ pub enum SourceError {
         /// What the file is.
         found: Digest,
     },
+    /// It lacks signatures.
+    #[error("its file {} is not trusted: {why}", shown(.path))]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        why: Untrusted,
+    },
+    /// What lies beside it cannot be read.
+    #[error("the signatures beside its file {} cannot be read: {why}", shown(.path))]
+    Evidence {
+        /// The file.
+        path: PathBuf,
+        /// The system's own words.
+        why: io::Error,
+    },
 }
 
 fn shown(path: &Path) -> String {
@@ -79,11 +95,23 @@ fn shown(path: &Path) -> String {
 /// # Errors
 /// When it cannot be read, others could write it, or it is larger than [`LARGEST_COMPONENT`].
 pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
+    read_if(path, is_guarded)
+}
+
+/// As [`read`], of a file that anybody may be able to write: for a component that is looked at, and copied before it is used.
+///
+/// # Errors
+/// When it cannot be read, or is larger than [`LARGEST_COMPONENT`].
+pub fn read_from_anyone(path: &Path) -> Result<Vec<u8>, SourceError> {
+    read_if(path, |_| true)
+}
+
+fn read_if(path: &Path, may_be_used: impl Fn(&Metadata) -> bool) -> Result<Vec<u8>, SourceError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => SourceError::Gone(path.to_owned()),
         _ => SourceError::Read {
             path: path.to_owned(),
-            source,
+            why: source,
         },
     };
     // Opening a FIFO would otherwise wait until somebody writes to it.
@@ -96,7 +124,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
     if !meta.is_file() {
         return Err(SourceError::NotAFile(path.to_owned()));
     }
-    if !is_guarded(&meta) {
+    if !may_be_used(&meta) {
         return Err(SourceError::Exposed(path.to_owned()));
     }
     let mut bytes = Vec::with_capacity(meta.len().min(LARGEST_COMPONENT) as usize);
@@ -126,21 +154,48 @@ pub fn read_pinned(path: &Path, pin: Digest) -> Result<Vec<u8>, SourceError> {
     Ok(bytes)
 }
 
-/// Loads the plugin `name` from a file.
+/// Reads a component's file, once, and holds it against its pin and against the signatures beside it, which are returned.
+///
+/// # Errors
+/// As [`read_pinned`], and [`SourceError::Untrusted`].
+pub fn read_vetted(
+    path: &Path,
+    pin: Digest,
+    trust: &Trust,
+) -> Result<(Vec<u8>, Vec<Found>), SourceError> {
+    let bytes = read_pinned(path, pin)?;
+    if !trust.cares() {
+        return Ok((bytes, Vec::new()));
+    }
+    let evidence = Evidence::beside(path).map_err(|why| SourceError::Evidence {
+        path: path.to_owned(),
+        why,
+    })?;
+    let found = trust.examine(&bytes, &evidence);
+    match trust.judge(found) {
+        Ok(found) => Ok((bytes, found)),
+        Err(why) => Err(SourceError::Untrusted {
+            path: path.to_owned(),
+            why,
+        }),
+    }
+}
+
+/// Loads the plugin `name` from a file, which is the one that is pinned.
 ///
 /// # Errors
 /// When the file is not what it should be, or the component does not fit the contract.
 pub fn load(
     name: &str,
-    path: &Path,
-    pin: Digest,
+    (path, pin): (&Path, Digest),
+    trust: &Trust,
     cache: &Cache,
     grant: Grant,
     limits: Limits,
 ) -> Result<Plugin, PluginError> {
-    let bytes = read_pinned(path, pin).map_err(|why| PluginError::Source {
+    let (bytes, _) = read_vetted(path, pin, trust).map_err(|why| PluginError::Source {
         plugin: name.to_owned(),
-        why,
+        why: Box::new(why),
     })?;
     Plugin::compiled(name, &bytes, pin, cache, grant, limits)
 }

@@ -8,8 +8,11 @@ use rustix::fs::statvfs;
 
 use super::Findings;
 use crate::commands::options::Options;
+use crate::commands::plugin::store;
 use crate::commands::session::Session;
 use crate::config::DEFAULT_FILE;
+use crate::config::component::Component;
+use crate::gate::grant::beyond;
 use crate::plugin::builtin::Builtin;
 use crate::plugin::failure::PluginError;
 use crate::transaction::lock::{Lock, LockError};
@@ -177,6 +180,41 @@ pub fn plugins(session: &Session<'_>, findings: &mut Findings) {
     }
     if !loaded.is_empty() {
         findings.ok("plugins", loaded.join(", "));
+    }
+}
+
+/// Whether what is granted is no more than what was decided when a plugin was added.
+pub fn grants(options: &Options, findings: &mut Findings) {
+    let configuration = &options.configuration;
+    for (name, plugin) in &configuration.plugins {
+        let Some(Component::File(path)) = &plugin.component else {
+            continue;
+        };
+        let record = match store::record(path) {
+            Ok(Some(record)) => record,
+            Ok(None) => continue,
+            Err(error) => {
+                findings.warn(
+                    "grants",
+                    format!("the record beside {}: {error}", path.display()),
+                    "add the plugin anew with `op-dbus plugin add`",
+                );
+                continue;
+            }
+        };
+        let granted = plugin.grant.clone().unwrap_or_default();
+        let wider = beyond(&granted, &record.granted);
+        if !wider.is_empty() {
+            findings.warn(
+                "grants",
+                format!(
+                    "plugin {name} is granted more than when it was added on {}:\n{}",
+                    record.time,
+                    wider.join("\n")
+                ),
+                "if that is meant, add it anew with `op-dbus plugin add`; otherwise narrow it in the configuration",
+            );
+        }
     }
 }
 

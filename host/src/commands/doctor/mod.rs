@@ -77,6 +77,7 @@ impl Doctor {
             }
             None => {
                 host::configuration(options, builtins, &mut findings);
+                host::grants(options, &mut findings);
                 host::directories(options, &mut findings);
                 tenants::all(options, &mut findings);
                 match Session::open(options, builtins).await {
