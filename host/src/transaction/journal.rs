@@ -409,10 +409,10 @@ impl Contents {
         })?;
         let not_a_record = |number: usize| {
             let path = path.to_owned();
-            move |source| JournalError::NotARecord {
+            move |cause| JournalError::NotARecord {
                 path,
                 number,
-                source,
+                cause,
             }
         };
         let header = serde_json::from_slice(&decoded.header).map_err(not_a_record(0))?;
