@@ -176,8 +176,10 @@ impl SecretStore {
     fn on_disk(&self) -> Vec<String> {
         let directories = self.directories.iter().chain(&self.escrow);
         let entries = directories.filter_map(|directory| fs::read_dir(directory).ok());
+        // The key of the fingerprints is no secret of the operator's; one of that name in another directory is.
+        let key = self.escrow.as_ref().map(|escrow| escrow.join(KEY));
         let files = entries.flatten().flatten().filter(|entry| {
-            entry.file_name() != KEY && is_sound(&entry.file_name().to_string_lossy())
+            Some(entry.path()) != key && is_sound(&entry.file_name().to_string_lossy())
         });
         files
             .filter_map(|entry| read_private(&entry.path()).ok())

@@ -11,7 +11,7 @@ use crate::gate::Mode;
 use crate::plugin::failure::PluginError;
 
 /// The most questions of one call that are answered with lies; beyond, every further one of a long batch would say the same.
-const MOST: usize = 12;
+const MOST: usize = 8;
 
 /// The calls that ask something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

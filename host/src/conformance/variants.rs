@@ -12,7 +12,7 @@ pub enum Step {
 }
 
 /// The most variants of one state that are tried: those beyond are left out evenly.
-const MOST: usize = 40;
+const MOST: usize = 24;
 /// Keys by which a state file names an object, and so may say that it is to be absent.
 const NAMES: [&str; 3] = ["name", "id", "uuid"];
 

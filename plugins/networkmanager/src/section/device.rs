@@ -13,22 +13,22 @@ keys! {
         /// Whether NetworkManager manages it; `false` hands it over to others, such as the plugin `net`.
         managed: bool,
         /// Read only: what it is, by NetworkManager's name (NMDeviceType).
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         r#type: String,
         /// Read only: its hardware address.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         mac: String,
         /// Read only: how far its activation is, by NetworkManager's name (NMDeviceState).
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         state: String,
         /// Read only: the kernel driver.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         driver: String,
         /// Read only: the uuid of the profile that is active on it.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         active_connection: String,
         /// Read only: the uuids of the profiles that could be activated on it now.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         available_connections: Vec<String>,
     }
 }

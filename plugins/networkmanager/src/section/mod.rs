@@ -1,5 +1,5 @@
-//! The section `networkmanager` of a state file. One set of types serves the wish and what is: what can only be read is marked so, is
-//! absent from the schema and is refused by validation.
+//! The section `networkmanager` of a state file. One set of types serves the wish and what is: what can only be read is marked so in the
+//! schema, and is passed over where it stands in a file: what `query` shows is a section.
 
 pub mod connection;
 pub mod device;
@@ -26,7 +26,7 @@ keys! {
         /// Devices, each named once. One that is not in the list is left alone.
         devices: Vec<Device>,
         /// Read only: what is active.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         active_connections: Vec<Active>,
     }
 }

@@ -33,11 +33,6 @@ impl Problems {
 /// Everything that is wrong with a section.
 pub fn problems(desired: &Section) -> Vec<Problem> {
     let mut problems = Problems::default();
-    problems.push_if(
-        desired.active_connections.is_some(),
-        "/active_connections",
-        "this is only read: use \"state\" of a connection to activate or deactivate it",
-    );
     let table = Table::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for (at, connection) in desired.connections().iter().enumerate() {
@@ -319,21 +314,6 @@ fn devices(desired: &Section, problems: &mut Problems) {
                     "/connections/{at} is to be active on `{}`, which needs NetworkManager: leave this out, or say \"autoconnect\": false there",
                     device.interface
                 ),
-            );
-        }
-        let keys = serde_json::to_value(device).unwrap_or_default();
-        for key in [
-            "type",
-            "mac",
-            "state",
-            "driver",
-            "active_connection",
-            "available_connections",
-        ] {
-            problems.push_if(
-                keys.get(key).is_some(),
-                format!("{path}/{key}"),
-                format!("`{key}` is only read: leave it out"),
             );
         }
     }

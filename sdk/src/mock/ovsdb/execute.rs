@@ -281,13 +281,17 @@ impl Transaction<'_> {
             Some(list) => list.iter().filter_map(Value::as_str).collect(),
             None => table.columns.keys().map(String::as_str).collect(),
         };
-        let project = |row: &Row| -> Result<Vec<Datum>> {
-            let one = |of: &&str| row.get(*of).cloned().ok_or_else(|| unknown(of));
+        // Every table has `_uuid` (RFC 7047 section 3.2), which is kept as the row's key.
+        let project = |uuid: &str, row: &Row| -> Result<Vec<Datum>> {
+            let one = |of: &&str| match *of {
+                "_uuid" => Ok(Datum::strings([uuid])),
+                of => row.get(of).cloned().ok_or_else(|| unknown(of)),
+            };
             columns.iter().map(one).collect()
         };
         let mut have: Vec<Vec<Datum>> = Vec::new();
         for uuid in &chosen {
-            let shown = project(&self.database.tables[&name][uuid])?;
+            let shown = project(uuid, &self.database.tables[&name][uuid])?;
             if !have.contains(&shown) {
                 have.push(shown);
             }
@@ -299,8 +303,11 @@ impl Transaction<'_> {
                 .iter()
                 .map(|(name, column)| (name.clone(), Datum::default_of(&column.of)))
                 .collect();
-            whole.extend(self.row(table, row, true)?);
-            let shown = project(&whole)?;
+            let mut own = row.clone();
+            let uuid = own.as_object_mut().and_then(|own| own.remove("_uuid"));
+            let uuid = uuid.unwrap_or_default();
+            whole.extend(self.row(table, &own, true)?);
+            let shown = project(uuid[1].as_str().unwrap_or_default(), &whole)?;
             if !wanted.contains(&shown) {
                 wanted.push(shown);
             }
