@@ -29,12 +29,18 @@ impl Story {
             "[plugins.{plugin}]\ncomponent = {component:?}\ndigest = \"sha256:{digest}\"\n{grant}\n"
         );
         namespace.file(CONFIGURATION, table);
-        let (plugin, told) = (plugin.to_owned(), Vec::new());
         Self {
             namespace,
-            plugin,
-            told,
+            plugin: plugin.to_owned(),
+            options: Vec::new(),
+            told: Vec::new(),
         }
+    }
+
+    /// Lets it speak with services on this bus.
+    pub fn on_bus(mut self, address: &str) -> Self {
+        self.options = vec!["--dbus-address".into(), address.into()];
+        self
     }
 
     /// Lets it speak with this OVSDB server.

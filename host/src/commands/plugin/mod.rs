@@ -1,7 +1,5 @@
 //! `op-dbus plugin`: one file per verb.
 
-mod bindings;
-mod componentize;
 mod list;
 mod new;
 mod precompile;
@@ -21,10 +19,6 @@ pub enum Plugin {
     List,
     /// Begin a plugin of your own: a small project that works
     New(new::New),
-    /// Write the contract as source code of C or Go
-    Bindings(bindings::Bindings),
-    /// Make a component of a compiler's module
-    Componentize(componentize::Componentize),
     /// Write the compiled code of the built-in plugins, to be built into the program
     #[command(hide = true)]
     Precompile {
@@ -43,8 +37,6 @@ impl Plugin {
         match self {
             Self::List => list::run(options, builtins).await?,
             Self::New(verb) => verb.run(builtins)?,
-            Self::Bindings(verb) => verb.run()?,
-            Self::Componentize(verb) => verb.run()?,
             Self::Precompile { out } => precompile::run(out, builtins)?,
         }
         Ok(ExitCode::SUCCESS)
