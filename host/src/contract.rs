@@ -8,8 +8,29 @@ wasmtime::component::bindgen!({
     world: "state-plugin",
     imports: { default: async | trappable },
     exports: { default: async },
-    with: { "op-dbus:plugin/dbus.subscription": crate::gate::dbus::Subscription },
+    with: { "op-dbus:plugin/dbus.subscription": crate::interfaces::Subscription },
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });
 
 pub use op_dbus::plugin::{dbus, log, netlink, ovsdb, types};
+
+impl Default for netlink::LinkSettings {
+    /// Leaves every setting as it is.
+    fn default() -> Self {
+        Self {
+            up: None,
+            mtu: None,
+            mac: None,
+            description: None,
+            transmit_queue_length: None,
+            group: None,
+            arp: None,
+            all_multicast: None,
+            promiscuous: None,
+            address_generation: None,
+            controller: netlink::ControllerChange::Keep,
+            port: None,
+            unknown: Vec::new(),
+        }
+    }
+}

@@ -10,7 +10,7 @@ const BUILTINS: &[Builtin] = &[
         name: "net",
         wasm: include_bytes!(env!("OP_DBUS_NET_WASM")),
         #[cfg(compiled_builtins)]
-        compiled: Some(include_bytes!(env!("OP_DBUS_NET_CWASM"))),
+        compiled: Some(op_dbus::include_paged!(env!("OP_DBUS_NET_CWASM"))),
         #[cfg(not(compiled_builtins))]
         compiled: None,
     },
@@ -18,7 +18,9 @@ const BUILTINS: &[Builtin] = &[
         name: "networkmanager",
         wasm: include_bytes!(env!("OP_DBUS_NETWORKMANAGER_WASM")),
         #[cfg(compiled_builtins)]
-        compiled: Some(include_bytes!(env!("OP_DBUS_NETWORKMANAGER_CWASM"))),
+        compiled: Some(op_dbus::include_paged!(env!(
+            "OP_DBUS_NETWORKMANAGER_CWASM"
+        ))),
         #[cfg(not(compiled_builtins))]
         compiled: None,
     },

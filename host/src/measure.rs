@@ -1,9 +1,10 @@
-//! Sizes and durations, as people write them.
+//! Sizes and durations: as people write them, and of what a program holds.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// A number of bytes: `4096`, `"64 KiB"`, `"512 MiB"`, `"1 GiB"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +22,48 @@ const UNITS: [(&str, usize); 4] = [
     ("", 1),
 ];
 
+impl fmt::Display for Size {
+    /// In the largest unit in which it is a whole number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |(_, bytes): &&(&str, usize)| self.0 != 0 && self.0.is_multiple_of(*bytes);
+        let (unit, bytes) = UNITS
+            .iter()
+            .filter(whole)
+            .max_by_key(|(_, bytes)| bytes)
+            .unwrap_or(&("", 1));
+        match *unit {
+            "" => write!(f, "{} bytes", self.0),
+            unit => write!(f, "{} {unit}", self.0 / bytes),
+        }
+    }
+}
+
 fn size(text: &str) -> Option<usize> {
     let (number, unit) = UNITS
         .iter()
         .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)))?;
     number.trim_end().parse::<usize>().ok()?.checked_mul(*unit)
+}
+
+/// How many bytes a value takes as JSON, without making them.
+pub fn json_length(value: &(impl Serialize + ?Sized)) -> usize {
+    struct Counter(usize);
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, value) {
+        Ok(()) => counter.0,
+        // What is no JSON has no length as such.
+        Err(_) => usize::MAX,
+    }
 }
 
 struct SizeVisitor;
@@ -89,6 +127,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_length_is_that_of_the_text() {
+        let value = serde_json::json!({"a": [1, "\n", null]});
+        assert_eq!(json_length(&value), value.to_string().len());
+    }
+
+    #[test]
     fn sizes_have_binary_units_and_do_not_overflow() {
         for (text, bytes) in [
             ("4096", Some(4096)),
@@ -101,6 +145,19 @@ mod tests {
             ("99999999999999999 GiB", None),
         ] {
             assert_eq!(size(text), bytes, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_in_the_largest_unit_that_fits() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1025, "1025 bytes"),
+            (64 << 10, "64 KiB"),
+            (512 << 20, "512 MiB"),
+            (2 << 30, "2 GiB"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the host itself asks NetworkManager: whether it runs here, and which links are in its hands.
+//! What the host itself asks NetworkManager: whether it runs here, which links are in its hands, and to forget what a dead process left there.
 //!
 //! Source: NetworkManager's D-Bus reference, <https://networkmanager.dev/docs/api/latest/spec.html>.
 
@@ -17,6 +17,7 @@ use crate::contract::types::{Failure, FailureCode};
 pub const NAME: &str = "org.freedesktop.NetworkManager";
 const PATH: &str = "/org/freedesktop/NetworkManager";
 const DEVICE: &str = "org.freedesktop.NetworkManager.Device";
+const CHECKPOINT: &str = "org.freedesktop.NetworkManager.Checkpoint";
 
 /// NM_DEVICE_STATE_UNAVAILABLE: the first state of a device that NetworkManager manages.
 const UNAVAILABLE: u32 = 20;
@@ -134,6 +135,63 @@ pub async fn managing(bus: &Bus, links: &[&str]) -> Result<Vec<Managed>, Failure
     Ok(managed)
 }
 
+/// Lets NetworkManager forget checkpoints that were made since then (milliseconds of CLOCK_BOOTTIME), never end by themselves, as all that are
+/// made for op-dbus, and are none of those that are `known`. Returns their paths.
+///
+/// # Errors
+/// What NetworkManager answers. That it does not run is no error: it has no checkpoints then.
+pub async fn forget_checkpoints(
+    bus: &Bus,
+    since: u64,
+    known: &[String],
+) -> Result<Vec<String>, Failure> {
+    if bus.owner(NAME).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let checkpoints = Property {
+        destination: NAME.into(),
+        path: PATH.into(),
+        interface: NAME.into(),
+        name: "Checkpoints".into(),
+    };
+    let value = bus.get_property(&checkpoints, Terms::PLAIN).await?;
+    let paths: Variant<Vec<String>> = read("a list of checkpoints", &value)?;
+    let call =
+        |path: &str, interface: &str, member: &str, signature: &str, argument: &str| MethodCall {
+            destination: NAME.into(),
+            path: path.into(),
+            interface: interface.into(),
+            member: member.into(),
+            signature: signature.into(),
+            arguments: serde_json::to_string(&[argument]).expect("a string is JSON"),
+        };
+    let unknown: Vec<_> = paths
+        .data
+        .iter()
+        .filter(|path| !known.contains(path))
+        .collect();
+    let asks: Vec<_> = unknown
+        .iter()
+        .map(|path| call(path, PROPERTIES, "GetAll", "s", CHECKPOINT))
+        .collect();
+    let mut forgotten = Vec::new();
+    for (path, answer) in unknown.into_iter().zip(call_all(bus, &asks).await) {
+        let values = match answer {
+            Ok(values) => values,
+            Err(failure) if is_gone(&failure) => continue,
+            Err(failure) => return Err(failure),
+        };
+        let (checkpoint,): (Checkpoint,) = read("the properties of a checkpoint", &values)?;
+        let created = u64::try_from(checkpoint.created.data).unwrap_or(0);
+        if created >= since && checkpoint.rollback_timeout.data == 0 {
+            let destroy = call(PATH, NAME, "CheckpointDestroy", "o", path);
+            bus.call(&destroy, Terms::PLAIN).await?;
+            forgotten.push(path.clone());
+        }
+    }
+    Ok(forgotten)
+}
+
 async fn call_all(bus: &Bus, calls: &[MethodCall]) -> Vec<Result<String, Failure>> {
     let terms = Terms::PLAIN;
     let outgoing: Vec<_> = calls.iter().map(|call| Outgoing { call, terms }).collect();
@@ -193,6 +251,13 @@ struct Device {
     state: Variant<u32>,
     active_connection: Variant<String>,
     available_connections: Variant<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Checkpoint {
+    created: Variant<i64>,
+    rollback_timeout: Variant<u32>,
 }
 
 fn read<'a, T: Deserialize<'a>>(what: &str, values: &'a str) -> Result<T, Failure> {

@@ -1,8 +1,8 @@
 //! A secret agent of NetworkManager's: hands out the secrets of profiles that keep none themselves.
 //!
 //! A profile can say of a secret that an agent owns it (`psk-flags` 1, NM_SETTING_SECRET_FLAG_AGENT_OWNED). NetworkManager then asks the
-//! agents that have registered when it activates the profile. This one answers while an apply runs, and only for profiles that the state file
-//! describes, with the very secrets that it names there.
+//! agents that have registered when it activates the profile. This one answers while an apply or a way back runs, and only for profiles that
+//! the state file describes or that an earlier one described ([`known`]), with the very secrets that are named there.
 //!
 //! Source: NetworkManager's D-Bus reference, `org.freedesktop.NetworkManager.AgentManager` and `….SecretAgent`.
 
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::backends::dbus::value::Secrets;
@@ -21,6 +22,8 @@ use crate::gate::pattern::any_matches;
 use crate::network_manager::NAME;
 use crate::secrets::SecretStore;
 
+pub mod known;
+
 const PATH: &str = "/org/freedesktop/NetworkManager/SecretAgent";
 const INTERFACE: &str = "org.freedesktop.NetworkManager.SecretAgent";
 
@@ -28,7 +31,7 @@ const INTERFACE: &str = "org.freedesktop.NetworkManager.SecretAgent";
 const AGENT_OWNED: u64 = 1;
 
 /// A secret that a profile of the state file names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Reference {
     /// Its key, in NetworkManager's spelling: `private-key` for `private_key`.
     key: String,
@@ -37,16 +40,16 @@ struct Reference {
     name: String,
 }
 
-/// A profile of the state file, as far as the agent goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Profile {
+/// A profile of a state file, as far as the agent goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
     id: Option<String>,
     uuid: Option<String>,
     references: Vec<Reference>,
 }
 
 /// What a section `networkmanager` names in `connections`. Profiles without a secret are left out.
-fn profiles(section: &str) -> Vec<Profile> {
+pub fn profiles(section: &str) -> Vec<Profile> {
     let section: Value = serde_json::from_str(section).unwrap_or_default();
     let connections = section["connections"].as_array().into_iter().flatten();
     let profiles = connections.map(|connection| {
@@ -96,6 +99,14 @@ impl Profile {
         match &self.uuid {
             Some(own) => uuid == Some(own),
             None => id.is_some() && id == self.id.as_deref(),
+        }
+    }
+
+    /// Whether both describe the same profile.
+    fn is_same(&self, other: &Self) -> bool {
+        match &self.uuid {
+            Some(uuid) => other.uuid.as_ref() == Some(uuid),
+            None => other.uuid.is_none() && self.id == other.id,
         }
     }
 
@@ -263,17 +274,16 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// Registers an agent for the profiles of a section; `None` where the section names no secret.
+    /// Registers an agent for profiles, of which the first that fits counts; `None` where there is none.
     ///
     /// # Errors
     /// What the bus or NetworkManager answers.
     pub async fn new(
         address: BusAddress,
-        section: &str,
+        profiles: Vec<Profile>,
         grant: Arc<Grant>,
         secrets: Arc<SecretStore>,
     ) -> Result<Option<Self>, Failure> {
-        let profiles = profiles(section);
         if profiles.is_empty() {
             return Ok(None);
         }
@@ -298,13 +308,6 @@ impl Registered {
             .tell("Register", "s", r#"["org.op-dbus.apply"]"#)
             .await?;
         Ok(Some(registered))
-    }
-
-    /// Unregisters it. Where that fails the end of the connection does it.
-    pub async fn end(self) {
-        if let Err(failure) = self.tell("Unregister", "", "[]").await {
-            tracing::debug!("unregistering the secret agent: {}", failure.message);
-        }
     }
 
     /// How often it has handed out secrets.

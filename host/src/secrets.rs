@@ -71,6 +71,11 @@ impl SecretStore {
         })
     }
 
+    /// Where masked texts are kept for a later process, each under its fingerprint.
+    pub fn escrow(&self) -> Option<&Path> {
+        self.escrow.as_deref()
+    }
+
     /// Whether fingerprints mean the same to a later process.
     pub fn is_lasting(&self) -> bool {
         self.escrow.is_some()

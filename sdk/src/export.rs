@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::exports::op_dbus::plugin::state::Guest;
 use crate::{
-    Action, CheckpointData, Description, Failure, Mismatch, Outcome, Plugin, Problem, Watch,
+    Action, CheckpointData, Description, Failure, Mismatch, Outcome, Plugin, Problem, Watch, log,
 };
 
 /// A plugin as the host sees it. Made by [`export!`](crate::export), not by hand.
@@ -21,14 +21,17 @@ fn read<T: DeserializeOwned>(json: Option<String>) -> Result<Option<T>, Failure>
 
 impl<P: Plugin> Guest for Exported<P> {
     fn describe() -> Description {
+        log::panics();
         P::describe()
     }
 
     fn watches() -> Vec<Watch> {
+        log::panics();
         P::watches()
     }
 
     fn validate(desired: String) -> Vec<Problem> {
+        log::panics();
         match serde_json::from_str(&desired) {
             Ok(desired) => P::validate(&desired),
             Err(error) => vec![Problem {
@@ -39,11 +42,13 @@ impl<P: Plugin> Guest for Exported<P> {
     }
 
     fn query(within: Option<String>) -> Result<String, Failure> {
+        log::panics();
         let within: Option<P::Desired> = read(within)?;
         Ok(serde_json::to_string(&P::query(within.as_ref())?)?)
     }
 
     fn diff(current: String, desired: String) -> Result<Vec<Action>, Failure> {
+        log::panics();
         P::diff(
             &serde_json::from_str(&current)?,
             &serde_json::from_str(&desired)?,
@@ -51,23 +56,28 @@ impl<P: Plugin> Guest for Exported<P> {
     }
 
     fn apply(actions: Vec<Action>) -> Result<Vec<Outcome>, Failure> {
+        log::panics();
         P::apply(actions)
     }
 
     fn verify(desired: String) -> Result<Vec<Mismatch>, Failure> {
+        log::panics();
         P::verify(&serde_json::from_str(&desired)?)
     }
 
     fn checkpoint(within: Option<String>) -> Result<CheckpointData, Failure> {
+        log::panics();
         let within: Option<P::Desired> = read(within)?;
         P::checkpoint(within.as_ref())
     }
 
     fn rollback(to: CheckpointData) -> Result<Vec<Outcome>, Failure> {
+        log::panics();
         P::rollback(to)
     }
 
     fn release(checkpoint: CheckpointData) -> Result<(), Failure> {
+        log::panics();
         P::release(checkpoint)
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! # Layout
 //! - [`Plugin`] and [`export!`]: what a plugin is. [`Action`], [`Outcome`], [`Problem`], [`Mismatch`]: what it speaks of.
+//! - [`compare`]: what is wished against what is, for `diff` and `verify`.
 //! - [`Batch`]: many requests to the kernel in one call, and an outcome for each step.
 //! - [`Pointer`]: the place of a problem or mismatch. [`Failure`]: why something failed.
 //! - [`section`]: types that sections of several plugins share, and how their objects are declared.
@@ -142,6 +143,7 @@
 //! # }
 //! ```
 
+#[cfg(target_family = "wasm")]
 #[allow(missing_docs, clippy::all)]
 #[doc(hidden)]
 pub mod bindings {
@@ -154,7 +156,22 @@ pub mod bindings {
     });
 }
 
+/// Natively the types can be written down as well: that is how the host's conformance kit hands calls to [`mock`].
+#[cfg(not(target_family = "wasm"))]
+#[allow(missing_docs, clippy::all)]
+#[doc(hidden)]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "state-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "op_dbus_plugin::bindings",
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+    });
+}
+
 mod batch;
+pub mod compare;
 pub mod dbus;
 mod export;
 mod failure;

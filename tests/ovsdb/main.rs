@@ -3,6 +3,7 @@
 //! The real ones run with directories of their own; ovs-vswitchd in a network namespace of its own, which needs root.
 //! Without Open vSwitch those tests say so and pass, except where `CI=true`: there they fail.
 
+mod certificates;
 mod fake;
 mod gate;
 mod hostile;

@@ -138,6 +138,13 @@ impl Server {
         run(Command::new("kill").args(["-STOP", &switch.id().to_string()]));
     }
 
+    /// Lets an ovs-vswitchd that stands still go on.
+    #[allow(dead_code, reason = "only the tests of the whole let it go on")]
+    pub fn thaw_switch(&self) {
+        let switch = self.switch.as_ref().expect("ovs-vswitchd runs");
+        run(Command::new("kill").args(["-CONT", &switch.id().to_string()]));
+    }
+
     /// The port that a remote `METHOD:0:ADDRESS` got, from ovsdb-server's log, which names the address alone.
     pub fn port(&self, address: &str) -> u16 {
         let listening = format!("{address}: listening on port");

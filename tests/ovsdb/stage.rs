@@ -1,7 +1,6 @@
 //! The gate in front of a real server: what it lets through is written down, and so is what it notes for an undo.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,6 +14,7 @@ use op_dbus::contract::netlink::{
     Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
 };
 use op_dbus::contract::types::Failure;
+use op_dbus::gate::budget::Budget;
 use op_dbus::gate::grant::{Grant, OvsdbGrant};
 use op_dbus::gate::{Backends, Gate, Mode, Recorder, Rehearsed};
 use op_dbus::secrets::SecretStore;
@@ -225,8 +225,7 @@ impl Stage {
                 secrets: Arc::new(SecretStore::open(Vec::new(), None).expect("no directory")),
             },
             recorder: self.notes.clone(),
-            calls_left: AtomicU64::new(1000),
-            subscriptions_left: AtomicU64::new(0),
+            budget: Budget::new(1000, 256 << 20, 0),
             progress_of_ovsdb: Default::default(),
         }
     }

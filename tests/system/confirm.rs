@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::namespace::{Namespace, Run, assert_same};
 
 /// Long enough that no test ever waits for it.
-const LONG: &str = "3000";
+pub const LONG: &str = "3000";
 
 /// A namespace with a link, and a state file that changes it and makes another.
-fn before() -> (Namespace, PathBuf, Vec<String>) {
+pub fn before() -> (Namespace, PathBuf, Vec<String>) {
     let namespace = Namespace::new();
     namespace.ip(&["link", "add", "eth0", "type", "veth", "peer", "name", "far"]);
     let state = json!({"version": 1, "plugins": {"net": {"interfaces": [
@@ -92,7 +92,7 @@ fn kill(pid: u32) {
 }
 
 /// Waits until nobody holds the lock any more.
-fn until_unlocked(namespace: &Namespace) {
+pub fn until_unlocked(namespace: &Namespace) {
     File::open(lock(namespace)).unwrap().lock_shared().unwrap();
 }
 

@@ -14,6 +14,7 @@ fn inhabited() -> Namespace {
         "link set eth0 up",
         "address add 192.0.2.5/24 dev eth0 metric 50",
         "address add 192.0.2.6/24 dev eth0 noprefixroute",
+        "address add 10.99.0.8/24 dev eth0 scope link",
         "address add 2001:db8::5/64 dev eth0 nodad metric 77",
         "address add 2001:db8::6/64 dev eth0 home nodad",
         "address add 2001:db8:1::6/64 dev eth0 mngtmpaddr noprefixroute",
@@ -199,4 +200,26 @@ fn a_file_with_more_interfaces_than_there_can_be_is_refused_with_the_limit() {
         .code(1);
     assert!(run.stderr.contains("100000"), "{}", run.stderr);
     assert_same(&namespace.everything(), &before);
+}
+
+#[test]
+fn an_address_that_a_plan_puts_back_keeps_its_scope() {
+    let namespace = inhabited();
+    let scope = || {
+        let shown = namespace.ip_json(&["address", "show", "dev", "eth0"]);
+        let list = shown[0]["addr_info"].as_array().unwrap().clone();
+        let mut found = list.iter().filter(|it| it["local"] == "10.99.0.8");
+        found.next().unwrap()["scope"].clone()
+    };
+    assert_eq!(scope(), "link");
+    // The kernel cannot take the flag in place: the address goes and comes back.
+    let rest = json!([
+        {"address": "192.0.2.6", "prefix": 24},
+        {"address": "10.99.0.8", "prefix": 24, "no_prefix_route": true},
+    ]);
+    apply(
+        &namespace,
+        json!({"interfaces": [{"name": "eth0", "ipv4": {"addresses": rest}}]}),
+    );
+    assert_eq!(scope(), "link");
 }

@@ -7,52 +7,50 @@ use std::time::{Duration, Instant};
 
 use super::namespace::{Namespace, Run};
 
-/// A dbus-daemon and a NetworkManager, in the namespace's directory; both end with it.
-pub struct NetworkManager {
+/// A dbus-daemon in the namespace's directory, which ends with it.
+pub struct Bus {
     directory: PathBuf,
-    namespace: String,
     daemon: Child,
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// A NetworkManager on a bus of its own; both end with it.
+pub struct NetworkManager {
+    bus: Bus,
+    namespace: String,
     manager: Child,
 }
 
 impl Drop for NetworkManager {
     fn drop(&mut self) {
-        for child in [&mut self.manager, &mut self.daemon] {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.manager.kill();
+        let _ = self.manager.wait();
     }
 }
 
-impl NetworkManager {
-    /// Starts both. `None`, and loudly so, where a program is missing; in CI that is a failure.
-    pub fn start(namespace: &Namespace) -> Option<Self> {
-        if !installed(&["dbus-daemon", "NetworkManager", "nmcli"]) {
-            return None;
-        }
+impl Bus {
+    /// Starts a bus that lets everybody do everything, but what `denied` says: rules of a policy (dbus-daemon(1)).
+    pub fn start(namespace: &Namespace, denied: &str) -> Self {
         let directory = namespace.directory().join("nm");
-        for part in ["profiles", "conf.d", "state"] {
-            std::fs::create_dir_all(directory.join(part))
-                .expect("the test's directory takes directories");
-        }
+        std::fs::create_dir_all(&directory).expect("the test's directory takes directories");
         let here = directory.display();
-        let bus = format!(
+        let configuration = format!(
             r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path={here}/socket</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow send_destination="*"/><allow own="*"/><allow send_type="signal"/>
 <allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
 <allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/>
-</policy>
+</policy><policy context="mandatory">{denied}</policy>
 <!-- nmcli asks for all profiles at once, and the bus would let it have 128 answers outstanding. -->
 <limit name="max_replies_per_connection">4096</limit></busconfig>"#
         );
-        std::fs::write(directory.join("bus.conf"), bus).expect("a file");
-        // The loopback left alone: a managed one has a profile that would be counted among the test's own.
-        let configuration = format!(
-            "[main]\nplugins=keyfile\nauth-polkit=false\ndns=none\ndhcp=internal\nno-auto-default=*\n\
-             [keyfile]\npath={here}/profiles\nunmanaged-devices=interface-name:lo\n[logging]\nlevel=ERR\n"
-        );
-        std::fs::write(directory.join("nm.conf"), configuration).expect("a file");
+        std::fs::write(directory.join("bus.conf"), configuration).expect("a file");
         let mut daemon = Command::new("dbus-daemon")
             .arg(format!("--config-file={here}/bus.conf"))
             .args(["--nofork", "--nopidfile", "--nosyslog", "--print-address=1"])
@@ -64,11 +62,42 @@ impl NetworkManager {
         let stdout = daemon.stdout.take().expect("it is piped");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
         assert!(line.starts_with("unix:"), "{line:?}");
-        let manager = manager(&directory, namespace.name());
+        Self { directory, daemon }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("unix:path={}/socket", self.directory.display())
+    }
+}
+
+impl NetworkManager {
+    /// Starts both. `None`, and loudly so, where a program is missing; in CI that is a failure.
+    pub fn start(namespace: &Namespace) -> Option<Self> {
+        Self::start_denying(namespace, "")
+    }
+
+    /// The same on a bus with rules, see [`Bus::start`].
+    pub fn start_denying(namespace: &Namespace, denied: &str) -> Option<Self> {
+        if !installed(&["dbus-daemon", "NetworkManager", "nmcli"]) {
+            return None;
+        }
+        let bus = Bus::start(namespace, denied);
+        let here = bus.directory.display();
+        for part in ["profiles", "conf.d", "state"] {
+            std::fs::create_dir_all(bus.directory.join(part))
+                .expect("the test's directory takes directories");
+        }
+        // The loopback left alone: a managed one has a profile that would be counted among the test's own.
+        let configuration = format!(
+            "[main]\nplugins=keyfile\nauth-polkit=false\ndns=none\ndhcp=internal\nno-auto-default=*\n\
+             [keyfile]\npath={here}/profiles\nunmanaged-devices=interface-name:lo\n[logging]\nlevel=ERR\n"
+        );
+        std::fs::write(bus.directory.join("nm.conf"), configuration).expect("a file");
+        let manager = manager(&bus.directory, namespace.name());
         let started = Self {
-            directory,
+            bus,
             namespace: namespace.name().to_owned(),
-            daemon,
             manager,
         };
         started.wait();
@@ -77,7 +106,7 @@ impl NetworkManager {
 
     /// Where the bus listens.
     pub fn address(&self) -> String {
-        format!("unix:path={}/socket", self.directory.display())
+        self.bus.address()
     }
 
     /// Runs `nmcli` and returns what it prints.
@@ -139,7 +168,7 @@ impl NetworkManager {
     /// Starts it again, on the same profiles.
     pub fn restart(&mut self) {
         self.kill();
-        self.manager = manager(&self.directory, &self.namespace);
+        self.manager = manager(&self.bus.directory, &self.namespace);
         self.wait();
     }
 

@@ -1,56 +1,12 @@
 //! Transactions that are asked to stop, or whose surroundings change under them.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
 use crate::namespace::{Namespace, assert_same};
+use crate::paused::Paused;
 use crate::rollback::{change, inhabited, refused};
-
-/// A command that stops itself at a failpoint.
-struct Paused {
-    child: Child,
-}
-
-impl Paused {
-    /// Starts one and waits until it has stopped.
-    fn at(namespace: &Namespace, failpoints: &str, arguments: &[&str]) -> Self {
-        let child = namespace
-            .op_dbus_command()
-            .args(arguments)
-            .env("OP_DBUS_FAILPOINT", failpoints)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let paused = Self { child };
-        paused.wait_until_stopped();
-        paused
-    }
-
-    fn wait_until_stopped(&self) {
-        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-        let pid = Pid::from_child(&self.child);
-        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::Pid(pid), options).unwrap().unwrap();
-        assert!(status.stopped(), "it ended before the failpoint");
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Lets it go on, and returns its exit code and what it said.
-    fn go_on(self) -> (Option<i32>, String) {
-        self.signal("-CONT");
-        let output = self.child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), said)
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -220,7 +176,7 @@ fn of_two_applies_at_once_the_second_hears_who_is_first_and_since_when() {
         &["apply", text(&file)],
     );
     let second = namespace.op_dbus(&["apply", text(&file)]).code(1);
-    let who = format!("process {} (op-dbus", first.child.id());
+    let who = format!("process {} (op-dbus", first.id());
     assert!(second.stderr.contains(&who), "{}", second.stderr);
     let since = second.stderr.split("since 2").nth(1);
     assert!(

@@ -9,15 +9,15 @@ use crate::namespace::{Namespace, Run, assert_same};
 use crate::server::Server;
 
 /// A namespace with Open vSwitch in it.
-struct Switch {
+pub struct Switch {
     // Dropped before its namespace.
-    server: Server,
-    namespace: Namespace,
+    pub server: Server,
+    pub namespace: Namespace,
 }
 
 impl Switch {
     /// `None`, and loudly so, where Open vSwitch is not installed.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let mut server = Server::start()?;
         let namespace = Namespace::new();
         server.start_switch_in(namespace.name());
@@ -25,7 +25,7 @@ impl Switch {
     }
 
     /// A pair of virtual cards, both up: the first is the machine's, the second the far end.
-    fn card(&self, name: &str) {
+    pub fn card(&self, name: &str) {
         let far = format!("{name}-far");
         self.namespace
             .ip(&["link", "add", name, "type", "veth", "peer", "name", &far]);
@@ -33,7 +33,7 @@ impl Switch {
         self.namespace.ip(&["link", "set", &far, "up"]);
     }
 
-    fn op_dbus<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Run {
+    pub fn op_dbus<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Run {
         let remote = self.server.remote().to_string();
         let mut all = vec!["--ovsdb".into(), remote.into()];
         all.extend(
@@ -44,26 +44,26 @@ impl Switch {
         self.namespace.op_dbus(&all)
     }
 
-    fn file(&self, section: &Value) -> PathBuf {
+    pub fn file(&self, section: &Value) -> PathBuf {
         let state = json!({"version": 1, "plugins": {"net": section}});
         self.namespace.file("state.json", state.to_string())
     }
 
-    fn run(&self, verb: &str, section: &Value) -> Run {
+    pub fn run(&self, verb: &str, section: &Value) -> Run {
         let file = self.file(section);
         self.op_dbus(&[verb.as_ref(), file.as_os_str()])
     }
 
     /// Applies a section; afterwards the system is as it says.
     #[track_caller]
-    fn apply(&self, section: &Value) {
+    pub fn apply(&self, section: &Value) {
         self.run("apply", section).success();
         self.run("verify", section).success();
         self.run("diff", section).success();
     }
 
     /// What the database says of bridges and ports, without what ovs-vswitchd notes of itself.
-    fn database(&self) -> Vec<String> {
+    pub fn database(&self) -> Vec<String> {
         let list = |table: &str, columns: &str| {
             let text = self.server.vsctl(&[
                 "-f",
@@ -90,12 +90,12 @@ impl Switch {
         all
     }
 
-    fn get(&self, table: &str, record: &str, column: &str) -> String {
+    pub fn get(&self, table: &str, record: &str, column: &str) -> String {
         let text = self.server.vsctl(&["get", table, record, column]);
         text.trim().trim_matches('"').to_owned()
     }
 
-    fn addresses(&self, link: &str) -> Vec<String> {
+    pub fn addresses(&self, link: &str) -> Vec<String> {
         let shown = self
             .namespace
             .ip_json(&["-4", "address", "show", "dev", link]);
@@ -110,7 +110,7 @@ impl Switch {
 }
 
 /// A bridge that switches in user space: the local kernel may have no datapath.
-fn bridge(name: &str, ports: Value) -> Value {
+pub fn bridge(name: &str, ports: Value) -> Value {
     json!({"name": name, "type": "ovs-bridge", "ovs-bridge": {"datapath_type": "netdev"}, "ports": ports})
 }
 
@@ -132,6 +132,44 @@ fn the_bridges_of_a_server_come_up_and_the_second_apply_has_nothing_to_do() {
     assert!(switch.namespace.link("vmbr0").is_some());
     let again = switch.run("apply", &section).success();
     assert!(again.stdout.contains("sync"), "{}", again.stdout);
+}
+
+#[test]
+fn what_is_shown_is_a_state_file_that_changes_nothing() {
+    let Some(switch) = Switch::start() else {
+        return;
+    };
+    for name in ["eth0", "eth1", "eth2"] {
+        switch.card(name);
+    }
+    let mut vmbr0 = bridge(
+        "vmbr0",
+        json!([
+            {"name": "eth0", "vlans": {"trunk": [10, "20-22"], "native": 1}},
+            {"name": "mgmt0", "type": "internal", "vlans": {"access": 10}},
+            {"name": "vx0", "type": "vxlan", "remote": "198.51.100.7", "key": "42"},
+            {"name": "bond0", "bond": {"mode": "balance-slb", "ports": ["eth1", "eth2"]}},
+        ]),
+    );
+    vmbr0["mtu"] = json!(1400);
+    vmbr0["mac"] = json!("02:00:00:00:00:01");
+    vmbr0["ipv4"] = json!({"addresses": [{"address": "192.0.2.2", "prefix": 24}]});
+    let mgmt0 = json!({"name": "mgmt0", "mtu": 1300, "mac": "02:00:00:00:00:02"});
+    switch.apply(&json!({"interfaces": [vmbr0, mgmt0], "ovs-db": {"external_ids": {"rack": "7"}}}));
+    let shown = switch.op_dbus(&["query", "--json"]).success().stdout;
+    for key in [
+        "ofport",
+        "link_state",
+        "mtu_request",
+        "mac_request",
+        "members",
+    ] {
+        assert!(shown.contains(key), "{key} is shown: {shown}");
+    }
+    let file = switch.namespace.file("shown.json", &shown);
+    for verb in ["diff", "verify", "apply"] {
+        switch.op_dbus(&[verb.as_ref(), file.as_os_str()]).success();
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a state file must not say: a clear error that names the place, and nothing changes.
 
+use serde_json::json;
+
 use crate::namespace::{Namespace, assert_same};
 
 /// A broken file, its name, and what the error says.
@@ -160,5 +162,49 @@ fn the_schema_of_a_section_is_printed() {
     let namespace = Namespace::new();
     let schema = namespace.op_dbus(&["schema", "net"]).success().json();
     assert_eq!(schema["additionalProperties"], false);
-    namespace.op_dbus(&["schema"]).success().json();
+}
+
+#[test]
+fn the_schema_of_a_whole_file_takes_what_op_dbus_takes_and_refuses_what_it_refuses() {
+    let namespace = Namespace::new();
+    let schema = namespace.op_dbus(&["schema"]).success().json();
+    let validator = jsonschema::draft202012::new(&schema).expect("every reference leads somewhere");
+    let server = json!({"version": 1, "plugins": {"net": {"interfaces": [
+        {"name": "vmbr0", "type": "ovs-bridge", "ports": ["eth0"],
+         "ipv4": {"method": "manual", "addresses": [{"address": "10.0.0.1", "prefix": 24}], "gateway": "10.0.0.254",
+                  "routes": [{"dest": "10.9.0.0", "prefix": 16, "next_hop": "10.0.0.2", "metric": 50}]}}]}},
+        "probes": {"uplink": {"gateway": "any"}}});
+    let mut files = vec![server];
+    for text in [
+        include_str!("../../plugins/networkmanager/tests/examples/desktop-nm.json"),
+        include_str!("../../plugins/networkmanager/tests/examples/laptop-nm.json"),
+    ] {
+        files.push(serde_json::from_str(text).expect("JSON"));
+    }
+    for file in &files {
+        let wrong: Vec<_> = validator
+            .iter_errors(file)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+    for (pointer, wrong) in [
+        ("/version", json!(2)),
+        ("/plugins/net/interfaces/0/prots", json!([])),
+        (
+            "/plugins/net/interfaces/0/ipv4/addresses/0/prefix",
+            json!(200),
+        ),
+        ("/plugins/net/interfaces/0/ipv4/routes/0/metrik", json!(5)),
+        ("/probes/uplink/gateway", json!("some")),
+        ("/plugins/ner", json!({})),
+    ] {
+        let mut bad = files[0].clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        bad.pointer_mut(parent).unwrap()[key] = wrong;
+        assert!(!validator.is_valid(&bad), "{pointer}");
+        let file = namespace.file("bad.json", bad.to_string());
+        let run = namespace.op_dbus(&["diff".as_ref(), file.as_os_str()]);
+        run.code(1);
+    }
 }

@@ -18,18 +18,25 @@ pub fn run() -> Result<()> {
 }
 
 /// Builds in two steps, because only the host itself can compile a plugin into code that it
-/// accepts: the binary first, then its plugins with it, then the binary that embeds them.
+/// accepts: the binary first, then its plugins with it, then the binary that embeds them. Where
+/// the plugins are as they were the last time, the first binary is that already.
 pub fn build() -> Result<PathBuf> {
-    let plain = build_op_dbus("release")?;
     let compiled = target_subdirectory("compiled-builtins")?;
     let fresh = target_subdirectory("compiled-builtins.new")?;
+    let with_plugins = || command::run(op_dbus_build("release").env("OP_DBUS_COMPILED", &compiled));
+    let built = fs::read_dir(&compiled)?.next().is_some() && with_plugins().is_ok();
+    let plain = match built {
+        true => command::target()?.join("release/op-dbus"),
+        false => build_op_dbus("release")?,
+    };
     command::run(
         Command::new(plain)
             .args(["plugin", "precompile", "--out"])
             .arg(&fresh),
     )?;
-    adopt(&fresh, &compiled)?;
-    command::run(op_dbus_build("release").env("OP_DBUS_COMPILED", &compiled))?;
+    if adopt(&fresh, &compiled)? || !built {
+        with_plugins()?;
+    }
     let binary = command::target()?.join("release/op-dbus");
     // A name of its own: the next plain release build overwrites cargo's.
     let dist = target_subdirectory("dist")?.join("op-dbus");
@@ -37,14 +44,17 @@ pub fn build() -> Result<PathBuf> {
     Ok(dist)
 }
 
-/// Moves what differs, so that cargo sees new code only when there is some.
-fn adopt(fresh: &Path, compiled: &Path) -> Result<()> {
+/// Moves what differs, so that cargo sees new code only when there is some; says whether there is.
+fn adopt(fresh: &Path, compiled: &Path) -> Result<bool> {
+    let mut any = false;
     for entry in fs::read_dir(fresh)? {
         let entry = entry?;
         let kept = compiled.join(entry.file_name());
         if fs::read(&kept).ok() != Some(fs::read(entry.path())?) {
             fs::rename(entry.path(), kept)?;
+            any = true;
         }
     }
-    fs::remove_dir_all(fresh).context("cannot remove a directory of ours")
+    fs::remove_dir_all(fresh).context("cannot remove a directory of ours")?;
+    Ok(any)
 }

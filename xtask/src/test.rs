@@ -57,6 +57,13 @@ const FIRST: [Stage; 3] = [
     },
 ];
 
+/// Licences, sources and the one crypto provider, where cargo-deny is installed (SECURITY.md). It needs no database and no network; known
+/// weaknesses do, and are looked for by hand.
+const DEPENDENCIES: Stage = Stage {
+    name: "dependencies",
+    run: || passed(cargo().args(["deny", "check", "licenses", "bans", "sources"])),
+};
+
 /// What runs while the full kernel is emulated beside it: that takes one core, and longer than all of these.
 const BESIDE: [Stage; 4] = [
     Stage {
@@ -105,6 +112,9 @@ pub fn run() -> Result<()> {
 fn stages(report: &mut Report) -> Result<()> {
     for stage in &FIRST {
         report.run(stage)?;
+    }
+    if command::succeeds(cargo().args(["deny", "--version"])) {
+        report.run(&DEPENDENCIES)?;
     }
     let kernel = FullKernel::start()?;
     for stage in &BESIDE {

@@ -10,9 +10,11 @@ use std::time::SystemTime;
 use rustix::fs::{FlockOperation, flock};
 
 use super::head::Head;
-use super::record::{Entry, Record};
+use super::record::{Entry, Kind, Record};
 use crate::failpoint;
-use crate::transaction::state_dir;
+use crate::tenant::TenantName;
+use crate::transaction::room::Room;
+use crate::transaction::state_dir::{self, Bounds};
 
 /// A file is rotated before it grows beyond this: some 100,000 records, and a text editor still opens it.
 pub const ROTATE_AT: u64 = 64 * 1024 * 1024;
@@ -22,6 +24,8 @@ pub const ROTATE_AT: u64 = 64 * 1024 * 1024;
 pub struct AuditLog {
     directory: PathBuf,
     rotate_at: u64,
+    tenant: Option<TenantName>,
+    room: Room,
     /// Also the lock; held by one writer at a time.
     head: Mutex<File>,
 }
@@ -66,8 +70,19 @@ impl AuditLog {
         Ok(Self {
             directory: directory.to_owned(),
             rotate_at,
+            tenant: None,
+            room: Room::default(),
             head: Mutex::new(head),
         })
+    }
+
+    /// The same log, whose records carry the tenant and which grows no further than its state may.
+    pub fn bounded(self, bounds: &Bounds) -> Self {
+        Self {
+            tenant: bounds.tenant.clone(),
+            room: bounds.room.clone(),
+            ..self
+        }
     }
 
     /// Adds a record. Returns its number.
@@ -101,24 +116,35 @@ impl AuditLog {
     fn append_locked(&self, head_file: &File, entry: &Entry) -> io::Result<u64> {
         let mut head = Head::read(head_file)?;
         let mut file = self.settle(&mut head)?;
-        let record = Record {
+        let mut record = Record {
             number: head.count + 1,
             previous: head.last.clone(),
             time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
             entry: entry.clone(),
         };
+        record.entry.who.tenant = self.tenant.as_ref().map(ToString::to_string);
         let (mut line, hash) = record.encode()?;
         line.push('\n');
+        match entry.kind {
+            // A plugin may cause any number of them.
+            Kind::Call | Kind::Denial => self.room.take(line.len() as u64)?,
+            Kind::Transaction | Kind::Recovery | Kind::Configuration => {
+                self.room.take_at_the_end(line.len() as u64)?;
+            }
+        }
         if head.length > 0 && head.length + line.len() as u64 > self.rotate_at {
             file.sync_data()?;
-            failpoint!("audit.rotate.before-create")?;
+            failpoint!("audit.rotate.before-rename")?;
             fs::rename(
                 current(&self.directory),
                 rotated(&self.directory, head.file),
             )?;
+            failpoint!("audit.rotate.before-create")?;
             (head.file, head.length) = (head.file + 1, 0);
             file = self.open_current()?;
+            failpoint!("audit.rotate.before-head")?;
             head.write(head_file)?;
+            failpoint!("audit.rotate.before-directory-sync")?;
             state_dir::sync_directory(&self.directory)?;
         }
         head.next = Some(hash.clone());
@@ -151,10 +177,8 @@ impl AuditLog {
 
     /// Opens the present file, and finishes what a writer that died had begun: a rotation, or a record.
     fn settle(&self, head: &mut Head) -> io::Result<File> {
-        if head.length > 0
-            && !current(&self.directory).exists()
-            && rotated(&self.directory, head.file).exists()
-        {
+        // Whether or not the new file is there yet: were its number not counted up, the next rotation would replace the old one.
+        if head.length > 0 && rotated(&self.directory, head.file).exists() {
             (head.file, head.length) = (head.file + 1, 0);
         }
         let file = self.open_current()?;
@@ -181,6 +205,12 @@ impl AuditLog {
     }
 }
 
+#[cfg(test)]
+#[path = "death_tests.rs"]
+mod death_tests;
+#[cfg(test)]
+#[path = "tamper_properties.rs"]
+mod tamper_properties;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -21,6 +21,8 @@ pub struct Filter {
     pub kind: Option<Kind>,
     /// Of this transaction.
     pub transaction: Option<String>,
+    /// Of this user: a name, or a number as the kernel or the login session has it.
+    pub user: Option<String>,
     /// Denials alone.
     pub denied: bool,
 }
@@ -39,6 +41,7 @@ impl Filter {
             && (self.plugin.is_none() || self.plugin.as_ref() == plugin)
             && self.kind.is_none_or(|kind| kind == entry.kind)
             && (self.transaction.is_none() || self.transaction == entry.transaction)
+            && self.user.as_ref().is_none_or(|user| entry.who.is(user))
             && (!self.denied || entry.kind == Kind::Denial)
     }
 }

@@ -4,7 +4,7 @@ use super::super::{Broken, Filter, Kind, show, verify};
 use super::*;
 use crate::transaction::record::{PluginDigest, Who};
 
-fn entry(kind: Kind, plugin: &str, transaction: &str) -> Entry {
+pub(super) fn entry(kind: Kind, plugin: &str, transaction: &str) -> Entry {
     Entry {
         kind,
         who: Who {
@@ -23,7 +23,7 @@ fn entry(kind: Kind, plugin: &str, transaction: &str) -> Entry {
 }
 
 /// A log of seven records in several files.
-fn log() -> tempfile::TempDir {
+pub(super) fn log() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let log = AuditLog::rotating_at(directory.path(), 1200).unwrap();
     for number in 1..=7 {
@@ -340,6 +340,13 @@ fn filters_say_what_is_shown() {
         }),
         [3, 4, 5]
     );
+    for (user, shown) in [("anna", 7), ("1000", 7), ("berta", 0), ("0", 0)] {
+        let of_user = Filter {
+            user: Some(user.into()),
+            ..Filter::default()
+        };
+        assert_eq!(numbers(of_user).len(), shown, "{user}");
+    }
     let far = SystemTime::now() + std::time::Duration::from_secs(3600);
     assert_eq!(
         numbers(Filter {

@@ -50,12 +50,12 @@ pub enum Broken {
         count: u64,
     },
     /// A file cannot be read, or the head is damaged.
-    #[error("{}: {source}", .file.display())]
+    #[error("{}: {cause}", .file.display())]
     Io {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -90,7 +90,7 @@ pub(super) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 pub fn verify(directory: &Path) -> Result<Verified, Broken> {
     let failed = |file: &Path| {
         let file = file.to_owned();
-        move |source| Broken::Io { file, source }
+        move |cause| Broken::Io { file, cause }
     };
     let head_path = head(directory);
     let head = match File::open(&head_path) {

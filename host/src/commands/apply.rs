@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::diff::by_plugin;
+use super::network_plugin::NETWORK_MANAGER;
 use super::options::Options;
 use super::session::Session;
 use super::talk::say;
@@ -16,8 +17,9 @@ use crate::gate::{Mode, Rehearsed};
 use crate::output::escape::escape;
 use crate::output::{json, request, tree};
 use crate::plugin::builtin::Builtin;
-use crate::state_file;
+use crate::state_file::{self, StateFile};
 use crate::timing;
+use crate::trace::recording::Recording;
 use crate::transaction::apply::{self as transaction, Setting};
 use crate::transaction::book::Book;
 use crate::transaction::ending::{Ending, Report};
@@ -46,6 +48,9 @@ pub struct Apply {
     /// Do not read the system back
     #[arg(long)]
     no_verify: bool,
+    /// Keep every call between plugins and host in a new file, for `op-dbus plugin replay`
+    #[arg(long, value_name = "TRACE")]
+    record: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -57,23 +62,42 @@ impl Apply {
         options: &Options,
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
-        if std::env::var_os(keeper::VARIABLE).is_some() {
+        if keeper::is_one() {
             return keeper::keep(options, builtins).await;
         }
         let started = Instant::now();
         let file = self.file.as_deref().map(state_file::load).transpose()?;
-        let session = Session::open(options, builtins).await?;
+        let mut session = Session::open(options, builtins).await?;
+        let recording = match &self.record {
+            Some(path) => Some(session.record(path)?),
+            None => None,
+        };
+        let done = self.on(&session, options, file, started).await;
+        if let Some(recording) = recording {
+            finish_recording(&recording);
+        }
+        done
+    }
+
+    /// Does it with a session.
+    async fn on(
+        &self,
+        session: &Session<'_>,
+        options: &Options,
+        file: Option<StateFile>,
+        started: Instant,
+    ) -> anyhow::Result<ExitCode> {
         let (plan, file) = match (file, &self.plan) {
             (Some(file), _) => (None, file),
             (None, Some(path)) => {
-                let (plan, file) = planned::read(&session, path)?;
+                let (plan, file) = planned::read(session, path)?;
                 (Some(plan), file)
             }
             (None, None) => unreachable!("clap asks for one of them"),
         };
         if self.dry_run {
             session.recover().await?;
-            return self.rehearse(&session, &file, plan.as_ref()).await;
+            return self.rehearse(session, &file, plan.as_ref()).await;
         }
         let (state, lock) = session.lock().await?;
         let probes = session.probes(&file)?;
@@ -105,30 +129,35 @@ impl Apply {
                 "probe {failed}; it fails before the change, so it does not count after it\n"
             ));
         }
-        let setting = Setting {
+        let section = parts
+            .iter()
+            .find(|part| part.name() == NETWORK_MANAGER)
+            .map(|part| part.desired.clone());
+        let mut setting = Setting {
             state: &state,
             kernel: &session.kernel,
             undoers: session.undoers(),
             secrets: session.secrets.clone(),
             ovsdb: &session.ovsdb,
             command: &super::command_line(),
+            agent: session.secret_agent(&state, &parts).await,
             verify: (!self.no_verify).then_some(SETTLING),
             probes: Some((probes, passed)),
+            deadline: options.configuration.transaction_deadline(),
             confirm: self.confirm.map(Duration::from_secs),
         };
         let applying = Instant::now();
-        let agent = session.secret_agent(&parts).await;
         let applied = match setting.confirm {
-            None => transaction::apply(parts, &setting).await,
+            None => transaction::apply(parts, &mut setting).await,
             Some(_) => {
                 let style = options.talk_style();
-                countdown::apply(&session, &lock, parts, &setting, !self.no_wait, style).await
+                countdown::apply(session, &lock, parts, &mut setting, !self.no_wait, style).await
             }
         };
-        if let Some(agent) = agent {
-            agent.end().await;
-        }
         let report = applied?;
+        if let (Some(section), Ending::Applied | Ending::Awaiting(_)) = (&section, &report.ending) {
+            session.remember_secrets(&state, section);
+        }
         timing::took("apply", applying);
         timing::took("total", started);
         finish(&report, self.json, options)
@@ -138,7 +167,7 @@ impl Apply {
     async fn rehearse(
         &self,
         session: &Session<'_>,
-        file: &state_file::StateFile,
+        file: &StateFile,
         plan: Option<&PlanFile>,
     ) -> anyhow::Result<ExitCode> {
         let plugins = session.plugins_of(file)?;
@@ -171,6 +200,13 @@ impl Apply {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A trace with gaps is worth less than it seems: that is said.
+fn finish_recording(recording: &Recording) {
+    if let Err(error) = recording.finish() {
+        say(&format!("the trace is incomplete: {error}\n"));
     }
 }
 

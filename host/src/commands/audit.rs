@@ -32,6 +32,9 @@ pub enum Audit {
         /// Only this transaction
         #[arg(long, value_name = "ID")]
         transaction: Option<String>,
+        /// Only what this user did: a name or a number
+        #[arg(long, value_name = "NAME|UID")]
+        user: Option<String>,
         /// Only denials
         #[arg(long)]
         denied: bool,
@@ -85,6 +88,7 @@ impl Audit {
                 plugin,
                 kind,
                 transaction,
+                user,
                 denied,
                 json,
             } => {
@@ -94,6 +98,7 @@ impl Audit {
                     plugin: plugin.clone(),
                     kind: kind.map(Kind::from),
                     transaction: transaction.clone(),
+                    user: user.clone(),
                     denied: *denied,
                 };
                 let unreadable = show(&directory, &filter, |record| {
@@ -124,11 +129,14 @@ impl Audit {
 
 fn line(record: &Record) -> String {
     let entry = &record.entry;
-    let who = entry
+    let mut who = entry
         .who
         .login
         .clone()
         .unwrap_or_else(|| format!("uid {}", entry.who.uid));
+    if let Some(tenant) = &entry.who.tenant {
+        who.push_str(&format!(" for tenant {tenant}"));
+    }
     let kind = serde_json::to_value(entry.kind).unwrap_or_default();
     let plugin = entry
         .plugin

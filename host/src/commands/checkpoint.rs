@@ -55,7 +55,7 @@ impl Checkpoint {
     ) -> anyhow::Result<ExitCode> {
         let session = Session::open(options, builtins).await?;
         let (state, _lock) = session.lock().await?;
-        let checkpoints = Checkpoints::new(state.checkpoints());
+        let checkpoints = Checkpoints::of(&state);
         match self {
             Self::Create { comment, json } => {
                 let mut noted = Vec::new();

@@ -8,7 +8,7 @@ use clap::Args;
 use super::options::Options;
 use super::session::Session;
 use super::talk::say;
-use super::{INCOMPLETE, ROLLED_BACK, print, report};
+use super::{INCOMPLETE, ROLLED_BACK, print, recovered, report};
 use crate::output::json;
 use crate::plugin::builtin::Builtin;
 use crate::transaction::pending::{Ask, Ended, ask};
@@ -31,8 +31,7 @@ impl Confirm {
         const NOTHING: &str =
             "nothing awaits confirmation; `op-dbus apply --confirm SECS` makes a change that does";
         let session = Session::open(options, builtins).await?;
-        let existing = StateDir::existing(options.state_dir(), session.namespace.clone());
-        let Some(state) = existing else {
+        let Some(state) = session.existing_state_dir()? else {
             bail!(NOTHING);
         };
         match decide(&state, &Ask::Confirm).await? {
@@ -53,10 +52,7 @@ impl Confirm {
             }
             // Nobody answers. Where one has died over it, the network is as it was before by the end of this.
             None => match session.lock_and_recover().await?.2 {
-                Some(recovered) if recovered.undone.incomplete.is_empty() => {
-                    Ok(ExitCode::from(ROLLED_BACK))
-                }
-                Some(_) => Ok(ExitCode::from(INCOMPLETE)),
+                Some(found) => Ok(recovered(&found)),
                 None => bail!(NOTHING),
             },
         }

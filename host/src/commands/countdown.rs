@@ -15,15 +15,18 @@ use super::keeper::VARIABLE;
 use super::report;
 use super::session::Session;
 use super::talk::say;
+use crate::failpoint;
 use crate::output::Style;
 use crate::output::color::Paint;
 use crate::transaction::apply::{self as transaction, Setting};
 use crate::transaction::deadline::Deadline;
 use crate::transaction::ending::{Ending, Report};
 use crate::transaction::interrupt::Interrupt;
+use crate::transaction::journal::{Journal, Outcome};
 use crate::transaction::lock::Lock;
 use crate::transaction::pending::{Answer, Ask, Ended, Talk};
 use crate::transaction::plan::Part;
+use crate::transaction::state_dir::StateDir;
 
 /// A keeper that was started, as its starter sees it.
 pub struct Keeper {
@@ -137,6 +140,22 @@ impl Keeper {
     }
 }
 
+/// What a keeper had decided and written down before it died.
+fn decided(state: &StateDir, transaction: &str, why: String) -> anyhow::Result<Ended> {
+    let last = Journal::last_outcome(state).filter(|(of, _)| of == transaction);
+    let (_, outcome) = last.context("what awaited confirmation is gone")?;
+    let (kept, incomplete) = match outcome {
+        Outcome::Committed => (true, Vec::new()),
+        Outcome::Undone { incomplete } => (false, incomplete),
+    };
+    Ok(Ended {
+        kept,
+        why,
+        incomplete,
+        notes: Vec::new(),
+    })
+}
+
 /// Lines from standard input, on a thread that ends with the process. After its end nothing more comes.
 fn listen(said: mpsc::UnboundedSender<String>) {
     std::thread::spawn(move || {
@@ -198,7 +217,7 @@ pub async fn apply(
     session: &Session<'_>,
     lock: &Lock,
     parts: Vec<Part<'_>>,
-    setting: &Setting<'_>,
+    setting: &mut Setting<'_>,
     waits: bool,
     style: Style,
 ) -> anyhow::Result<Report> {
@@ -217,6 +236,7 @@ pub async fn apply(
             return Ok(report);
         }
     };
+    failpoint!("hold.done")?;
     let waited = match keeper.hold(&deadline).await {
         Err(why) => Waited::KeeperDied(why),
         Ok(()) if !waits => return Ok(report),
@@ -226,16 +246,15 @@ pub async fn apply(
         Waited::HungUp => return Ok(report),
         Waited::Ended(ended) => ended,
         // The lock is held here still, and the journal says all that an undo needs.
-        Waited::KeeperDied(why) => {
-            let undone = session.undo(setting.state, &why).await?;
-            let undone = undone.context("what awaited confirmation is gone")?.undone;
-            Ended {
+        Waited::KeeperDied(why) => match session.undo(setting.state, &why).await? {
+            Some(recovered) => Ended {
                 kept: false,
                 why,
-                incomplete: undone.incomplete,
-                notes: undone.notes,
-            }
-        }
+                incomplete: recovered.undone.incomplete,
+                notes: recovered.undone.notes,
+            },
+            None => decided(setting.state, &report.transaction, why)?,
+        },
     };
     if !ended.kept && ended.incomplete.is_empty() {
         report.checkpoint = None;

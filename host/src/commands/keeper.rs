@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::options::Options;
 use super::session::Session;
+use crate::failpoint;
 use crate::plugin::builtin::Builtin;
 use crate::transaction::deadline::Deadline;
 use crate::transaction::interrupt::Interrupt;
@@ -25,6 +26,11 @@ use crate::transaction::state_dir::StateDir;
 
 /// Set for a program that is to be a keeper.
 pub const VARIABLE: &str = "OP_DBUS_KEEPER";
+
+/// Whether this program is to be a keeper.
+pub fn is_one() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
 
 /// The process that applies, and perhaps somebody in front of it.
 type Front = Talk;
@@ -64,6 +70,7 @@ pub async fn keep(options: &Options, builtins: &[Builtin]) -> anyhow::Result<Exi
         lock,
         interrupt,
     };
+    failpoint!("keeper.ready")?;
     front.say(&Answer::Ready).await?;
     keeper.watch(front).await?;
     Ok(ExitCode::SUCCESS)
@@ -81,6 +88,7 @@ impl Keeper<'_> {
     async fn watch(mut self, mut front: Front) -> anyhow::Result<()> {
         match front.hear().await {
             Ok(Some(Ask::Hold(deadline))) => {
+                failpoint!("keeper.before-listening")?;
                 let listener = match pending::listen(self.state) {
                     Ok(listener) => listener,
                     Err(error) => {
@@ -93,6 +101,7 @@ impl Keeper<'_> {
                 let _ = self
                     .lock
                     .sign(&super::command_line(), Some(&deadline.shown));
+                failpoint!("keeper.holding")?;
                 let held = front.say(&Answer::Holding).await;
                 self.hold(held.is_ok().then_some(front), &deadline, listener)
                     .await
@@ -163,13 +172,17 @@ impl Keeper<'_> {
     }
 
     async fn confirm(&self, why: String) -> anyhow::Result<Ended> {
+        failpoint!("keeper.before-commit")?;
         match self.session.keep(self.state, &why).await {
-            Ok(notes) => Ok(Ended {
-                kept: true,
-                why,
-                incomplete: Vec::new(),
-                notes,
-            }),
+            Ok(notes) => {
+                failpoint!("keeper.after-commit")?;
+                Ok(Ended {
+                    kept: true,
+                    why,
+                    incomplete: Vec::new(),
+                    notes,
+                })
+            }
             // What cannot be written down does not hold.
             Err(error) => {
                 self.undo(format!("{why}, which could not be written down: {error:#}"))
@@ -179,7 +192,9 @@ impl Keeper<'_> {
     }
 
     async fn undo(&self, why: String) -> anyhow::Result<Ended> {
+        failpoint!("keeper.before-undo")?;
         let recovered = self.session.undo(self.state, &why).await?;
+        failpoint!("keeper.after-undo")?;
         let undone = recovered
             .context("the journal of what awaits confirmation is gone")?
             .undone;

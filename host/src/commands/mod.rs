@@ -22,19 +22,24 @@ mod rollback;
 mod schema;
 mod session;
 mod talk;
+mod tenant;
 mod undoers;
 mod verify;
+mod watcher;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::gate::grant::Grant;
 use crate::plugin::builtin::Builtin;
+use crate::transaction::recovery::Recovered;
 use options::Options;
 use talk::say;
+use watcher::Part;
 
 /// Change this host's network as one transaction, through sandboxed plugins.
 #[derive(Parser)]
@@ -75,9 +80,12 @@ enum Verb {
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of a plugin's section, or of a whole state file
     Schema(schema::Schema),
-    /// Look at plugins
+    /// Look at plugins, add and remove them
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Look at those who share this host
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
 }
 
 /// Exit code for differences.
@@ -105,6 +113,17 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             };
         }
     };
+    if let Verb::Plugin(verb) = &cli.verb
+        && let Some(code) = verb.run_alone()
+    {
+        return code;
+    }
+    if let Some(conflict) = cli.options.conflict() {
+        let _ = Cli::command()
+            .error(clap::error::ErrorKind::ArgumentConflict, conflict)
+            .print();
+        return ExitCode::from(USAGE);
+    }
     talk::start(
         cli.options.verbose,
         cli.options.timings,
@@ -113,7 +132,11 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
     let names: Vec<_> = builtins.iter().map(|builtin| builtin.name).collect();
     let mut wrong = None;
     match Config::load(cli.options.config.as_deref(), &names) {
-        Ok(configuration) => cli.options.configuration = configuration,
+        Ok(configuration) => {
+            if let Err(error) = cli.options.configure(configuration) {
+                return failed(&error, &cli.options);
+            }
+        }
         Err(error) => {
             say(&error.render(cli.options.talk_style()));
             if !matches!(cli.verb, Verb::Doctor(_)) {
@@ -123,11 +146,27 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
         }
     }
     let options = &cli.options;
+    let mut recovers = false;
+    // A keeper lives within the quotas of the command that started it.
+    if let Some(tenant) = options.tenant()
+        && !keeper::is_one()
+    {
+        let decides = matches!(cli.verb, Verb::Confirm(_) | Verb::Rollback(_));
+        match watcher::split(tenant, options, decides) {
+            Ok(Part::Command) => {}
+            Ok(Part::Recovery) => recovers = true,
+            Ok(Part::Over(code)) => return code,
+            Err(error) => return failed(&error, options),
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("the kernel gives an event queue");
     let result = runtime.block_on(async {
+        if recovers {
+            return watcher::recover(options, builtins).await;
+        }
         match cli.verb {
             Verb::Query(verb) => verb.run(options, builtins).await,
             Verb::Diff(verb) => verb.run(options, builtins).await,
@@ -140,12 +179,24 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             Verb::Doctor(verb) => verb.run(options, builtins, wrong).await,
             Verb::Schema(verb) => verb.run(options, builtins).await,
             Verb::Plugin(verb) => verb.run(options, builtins).await,
+            Verb::Tenant(verb) => verb.run(options),
         }
     });
-    result.unwrap_or_else(|error| {
-        say(&report::error(&error, options.talk_style()));
-        ExitCode::FAILURE
-    })
+    result.unwrap_or_else(|error| failed(&error, options))
+}
+
+/// Prints the error.
+fn failed(error: &anyhow::Error, options: &Options) -> ExitCode {
+    say(&report::error(error, options.talk_style()));
+    ExitCode::FAILURE
+}
+
+/// The exit code after what a dead process had begun was undone.
+fn recovered(found: &Recovered) -> ExitCode {
+    match found.undone.incomplete.is_empty() {
+        true => ExitCode::from(ROLLED_BACK),
+        false => ExitCode::from(INCOMPLETE),
+    }
 }
 
 /// Writes a result to standard output. A reader that went away has seen what it wanted.
@@ -160,6 +211,12 @@ fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// What built-in plugins are granted unless the configuration says otherwise.
+fn built_in_grants(builtins: &[Builtin]) -> Vec<(&str, Grant)> {
+    let grants = builtins.iter().map(|it| (it.name, it.grant()));
+    grants.collect()
 }
 
 /// The command line as it was typed, for journal and lock.

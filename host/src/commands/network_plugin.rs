@@ -4,15 +4,20 @@ use anyhow::bail;
 
 use super::session::Session;
 use crate::config::NetworkPlugin;
-use crate::gate::{Backends, Mode, Rehearsed, changed_links};
-use crate::network_manager::{self, Managed};
+use crate::contract::types::FailureCode;
+use crate::gate::{Mode, Rehearsed, changed_links};
+use crate::network_manager::{self, Managed, forget_checkpoints};
 use crate::plugin::failure::to_error;
-use crate::secret_agent::Registered;
+use crate::plugin::loader::Plugin;
+use crate::secret_agent::{Registered, known, profiles};
 use crate::transaction::book::Book;
+use crate::transaction::checkpoints::Checkpoints;
 use crate::transaction::plan::Part;
+use crate::transaction::state_dir::StateDir;
+use crate::transaction::{noting, recovery};
 
 /// The plugin that speaks with NetworkManager.
-const NETWORK_MANAGER: &str = "networkmanager";
+pub(super) const NETWORK_MANAGER: &str = "networkmanager";
 /// The plugin that speaks with the kernel.
 const NET: &str = "net";
 
@@ -21,7 +26,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When the bus does not answer as it should.
-    pub async fn default_plugins(&self) -> anyhow::Result<Vec<&'static str>> {
+    pub async fn default_plugins(&self) -> anyhow::Result<Vec<&str>> {
         let mut names = self.plugin_names();
         let first = match self.network_plugin() {
             NetworkPlugin::Nm => true,
@@ -37,20 +42,43 @@ impl Session<'_> {
     }
 
     async fn network_manager_runs(&self) -> anyhow::Result<bool> {
-        network_manager::runs_in(&self.backends.bus, self.kernel.identity())
+        network_manager::runs_in(&self.bus, self.kernel.identity())
             .await
             .map_err(to_error)
     }
 
     /// While it is held, NetworkManager gets the secrets that it asks agents for: those that the section `networkmanager` names.
-    pub async fn secret_agent(&self, parts: &[Part<'_>]) -> Option<Registered> {
+    pub async fn secret_agent(&self, state: &StateDir, parts: &[Part<'_>]) -> Option<Registered> {
         let part = parts
             .iter()
             .find(|part| part.name() == NETWORK_MANAGER && !part.actions.is_empty())?;
-        let Backends { bus, secrets, .. } = &self.backends;
-        let grant = part.caller.plugin.grant.clone();
-        let address = bus.address().clone();
-        match Registered::new(address, &part.desired, grant, secrets.clone()).await {
+        self.agent_of(state, part.caller.plugin, &part.desired)
+            .await
+    }
+
+    /// The same while a plugin brings its profiles back: those that earlier state files named.
+    pub(super) async fn secret_agent_of_old(&self, plugin: &Plugin) -> Option<Registered> {
+        if plugin.name != NETWORK_MANAGER {
+            return None;
+        }
+        let state = self.state_dir().ok()?;
+        self.agent_of(&state, plugin, "{}").await
+    }
+
+    async fn agent_of(
+        &self,
+        state: &StateDir,
+        plugin: &Plugin,
+        section: &str,
+    ) -> Option<Registered> {
+        let secrets = &self.backends.secrets;
+        let mut all = profiles(section);
+        match known::recall(state) {
+            Ok(known) => all.extend(known),
+            Err(error) => tracing::warn!("what earlier state files named of secrets: {error}"),
+        }
+        let (address, grant) = (self.bus.address().clone(), plugin.grant.clone());
+        match Registered::new(address, all, grant, secrets.clone()).await {
             Ok(registered) => registered,
             Err(failure) => {
                 // A profile that needs it fails by itself, and says so; most do not.
@@ -60,52 +88,97 @@ impl Session<'_> {
         }
     }
 
+    /// Lets NetworkManager forget what it keeps for a transaction that died before anything of it was written down. The caller holds the lock.
+    ///
+    /// # Errors
+    /// When the state directory cannot be read. What NetworkManager says to it is no obstacle: it is tried again by the next command.
+    pub(super) async fn tidy(&self, state: &StateDir) -> anyhow::Result<()> {
+        let Some(since) = noting::left(state)? else {
+            return Ok(noting::end(state)?);
+        };
+        let kept = Checkpoints::of(state).list()?;
+        let noted = kept.into_iter().flat_map(|checkpoint| checkpoint.plugins);
+        let known: Vec<String> = noted.filter_map(|noted| noted.checkpoint.backend).collect();
+        match forget_checkpoints(&self.bus, since, &known).await {
+            Ok(forgotten) => {
+                for path in forgotten {
+                    let summary = format!(
+                        "NetworkManager forgot {path}, which a dead process had left there"
+                    );
+                    recovery::audit(state, summary);
+                }
+                noting::end(state)?;
+            }
+            Err(failure) if failure.code == FailureCode::Unavailable => noting::end(state)?,
+            Err(failure) => tracing::warn!(
+                "what a dead process left with NetworkManager stays there: {}",
+                failure.message
+            ),
+        }
+        Ok(())
+    }
+
+    /// Remembers what holds now for [`Session::secret_agent_of_old`].
+    pub fn remember_secrets(&self, state: &StateDir, section: &str) {
+        if let Err(error) = known::remember(state, profiles(section)) {
+            tracing::warn!("a rollback will not know the secrets that agents keep: {error}");
+        }
+    }
+
     /// Refuses a plan in which `net` changes a link that NetworkManager manages, unless the same state file hands it over before. The parts'
     /// callers keep their book with `book`, in which nothing is rehearsed yet.
     ///
     /// # Errors
     /// Names the links and the ways out. Nothing has been touched.
     pub async fn keep_apart(&self, parts: &[Part<'_>], book: &Book) -> anyhow::Result<()> {
-        let net = parts
-            .iter()
-            .position(|part| part.name() == NET && !part.actions.is_empty());
-        let Some(net) = net else { return Ok(()) };
-        if self.network_plugin() == NetworkPlugin::Netlink || !self.network_manager_runs().await? {
+        let through_kernel = |part: &Part<'_>| {
+            let granted = part.caller.plugin.grant.netlink.is_some();
+            granted && part.name() != NETWORK_MANAGER && !part.actions.is_empty()
+        };
+        if !parts.iter().any(through_kernel)
+            || self.network_plugin() == NetworkPlugin::Netlink
+            || !self.network_manager_runs().await?
+        {
             return Ok(());
         }
-        let part = &parts[net];
-        part.caller.apply(Mode::Rehearse, &part.actions).await?;
-        let requests: Vec<_> = book
-            .rehearsed()
-            .into_iter()
-            .filter_map(|(_, change)| match change {
-                Rehearsed::Netlink(request) => Some(request),
-                Rehearsed::Ovsdb { .. } | Rehearsed::Dbus { .. } => None,
-            })
-            .collect();
-        let links: Vec<&str> = changed_links(&requests).into_iter().collect();
-        let mut managed = network_manager::managing(&self.backends.bus, &links)
-            .await
-            .map_err(to_error)?;
-        let before = parts[..net]
-            .iter()
-            .find(|part| part.name() == NETWORK_MANAGER);
-        if let Some(part) = before {
-            let handed_over = network_manager::handed_over(&part.desired);
-            managed.retain(|managed| !handed_over.contains(&managed.link));
+        for (at, part) in parts.iter().enumerate() {
+            if !through_kernel(part) {
+                continue;
+            }
+            part.caller.apply(Mode::Rehearse, &part.actions).await?;
+            let requests: Vec<_> = book
+                .rehearsed()
+                .into_iter()
+                .filter_map(|(plugin, change)| match change {
+                    Rehearsed::Netlink(request) if plugin == part.name() => Some(request),
+                    _ => None,
+                })
+                .collect();
+            let links: Vec<&str> = changed_links(&requests).into_iter().collect();
+            let mut managed = network_manager::managing(&self.bus, &links)
+                .await
+                .map_err(to_error)?;
+            let before = parts[..at]
+                .iter()
+                .find(|part| part.name() == NETWORK_MANAGER);
+            if let Some(part) = before {
+                let handed_over = network_manager::handed_over(&part.desired);
+                managed.retain(|managed| !handed_over.contains(&managed.link));
+            }
+            refuse(part.name(), &managed)?;
         }
-        refuse(&managed)
+        Ok(())
     }
 }
 
-fn refuse(managed: &[Managed]) -> anyhow::Result<()> {
+fn refuse(plugin: &str, managed: &[Managed]) -> anyhow::Result<()> {
     let Some(first) = managed.first() else {
         return Ok(());
     };
     let names: Vec<String> = managed.iter().map(ToString::to_string).collect();
     bail!(
-        "NetworkManager manages {}: it would undo what net changes there, or build upon it; nothing was touched. Hand the interface over with \
-         \"networkmanager\": {{\"devices\": [{{\"interface\": \"{}\", \"managed\": false}}]}} before net in the same file, describe a \
+        "NetworkManager manages {}: it would undo what {plugin} changes there, or build upon it; nothing was touched. Hand the interface over with \
+         \"networkmanager\": {{\"devices\": [{{\"interface\": \"{}\", \"managed\": false}}]}} before {plugin} in the same file, describe a \
          connection there instead, or say --network-plugin=netlink",
         names.join(", "),
         first.link

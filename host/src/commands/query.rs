@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::value::RawValue;
 
 use super::options::Options;
-use super::print;
 use super::session::Session;
+use super::talk::say;
+use super::{print, report};
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::timing;
@@ -53,13 +54,27 @@ impl Query {
         };
         let book = Arc::new(Book::reading());
         let mut sections = Vec::new();
-        for plugin in session.plugins_here(plugin).await? {
-            timing::took("start", options.started);
-            let state = session
-                .caller(&plugin, book.clone())
-                .query(within.as_ref())
-                .await?;
-            sections.push((plugin.name, state));
+        let names = match plugin {
+            Some(name) => vec![name],
+            None => session.default_plugins().await?,
+        };
+        let mut all = true;
+        for name in names {
+            let asking = async {
+                let loaded = session.plugin(name)?;
+                timing::took("start", options.started);
+                let caller = session.caller(&loaded, book.clone());
+                anyhow::Ok((name.to_owned(), caller.query(within.as_ref()).await?))
+            };
+            match asking.await {
+                Ok(section) => sections.push(section),
+                // One that does not load, or may see nothing, keeps the others from nothing.
+                Err(error) if plugin.is_none() => {
+                    say(&report::error(&error, options.talk_style()));
+                    all = false;
+                }
+                Err(error) => return Err(error),
+            }
         }
         if self.json {
             let sections = sections
@@ -77,6 +92,9 @@ impl Query {
             }
         }
         timing::took("total", options.started);
-        Ok(ExitCode::SUCCESS)
+        Ok(match all {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
     }
 }

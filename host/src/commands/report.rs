@@ -129,6 +129,21 @@ fn notes(text: &mut String, notes: &[String], style: Style) {
     }
 }
 
+/// What the configuration grants beyond the last one that was used.
+pub fn wider(found: &[String], style: Style) -> String {
+    if found.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "{} the configuration was changed, and grants what it did not before:\n",
+        style.paint(Paint::Modify, "note:")
+    );
+    for entry in found {
+        let _ = writeln!(text, "  {}", escape(entry));
+    }
+    text
+}
+
 /// What was found of a process that died, and what was done about it.
 pub fn recovered(recovered: &Recovered, style: Style) -> String {
     let mut text = String::new();

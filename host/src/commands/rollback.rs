@@ -14,7 +14,6 @@ use crate::plugin::builtin::Builtin;
 use crate::transaction::checkpoints::{Checkpoints, Origin};
 use crate::transaction::pending::{Ask, Ended};
 use crate::transaction::rollback::{Back, rollback};
-use crate::transaction::state_dir::StateDir;
 
 /// Go back to a checkpoint.
 #[derive(Args)]
@@ -34,13 +33,23 @@ impl Rollback {
     ) -> anyhow::Result<ExitCode> {
         let session = Session::open(options, builtins).await?;
         if self.id.is_none()
-            && let Some(state) = StateDir::existing(options.state_dir(), session.namespace.clone())
+            && let Some(state) = session.existing_state_dir()?
             && let Some(ended) = decide(&state, &Ask::Rollback).await?
         {
             return self.undone_now(&ended, options);
         }
-        let (state, _lock) = session.lock().await?;
-        let checkpoints = Checkpoints::new(state.checkpoints());
+        let (state, _lock, recovered) = session.lock_and_recover().await?;
+        if let Some(recovered) = recovered.filter(|_| self.id.is_none()) {
+            // What had come last is undone by now: to go further back than that must be asked for.
+            let ended = Ended {
+                kept: false,
+                why: "its process had died".to_owned(),
+                incomplete: recovered.undone.incomplete,
+                notes: recovered.undone.notes,
+            };
+            return self.undone_now(&ended, options);
+        }
+        let checkpoints = Checkpoints::of(&state);
         let way = checkpoints.way_back(self.id)?;
         let back = Back {
             state: &state,
@@ -48,6 +57,7 @@ impl Rollback {
             secrets: session.secrets.clone(),
             way: &way,
             command: &super::command_line(),
+            deadline: options.configuration.transaction_deadline(),
         };
         let mut report = rollback(&back).await?;
         if report.ending.is_applied() {
@@ -76,9 +86,7 @@ impl Rollback {
         }
         if done {
             if !self.json {
-                print(
-                    "undone: the network is as it was before the change that awaited confirmation\n",
-                )?;
+                print("undone: the network is as it was before the last change\n")?;
             }
             return Ok(ExitCode::SUCCESS);
         }

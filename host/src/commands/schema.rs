@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::options::Options;
 use super::print;
 use super::session::Session;
 use crate::plugin::builtin::Builtin;
+use crate::state_file::schema::whole;
 use crate::transaction::book::Book;
 
 /// Print the JSON Schema of a plugin's section, or of a whole state file.
@@ -27,7 +28,7 @@ impl Schema {
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
         let session = Session::open(options, builtins).await?;
-        let mut sections = Map::new();
+        let mut sections = Vec::new();
         for plugin in session.plugins(self.plugin.as_deref())? {
             let description = session
                 .caller(&plugin, Arc::new(Book::reading()))
@@ -39,20 +40,9 @@ impl Schema {
                 print(&format!("{schema:#}\n"))?;
                 return Ok(ExitCode::SUCCESS);
             }
-            sections.insert(plugin.name, schema);
+            sections.push((plugin.name, schema));
         }
-        let whole = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": "op-dbus state file",
-            "type": "object",
-            "required": ["version", "plugins"],
-            "additionalProperties": false,
-            "properties": {
-                "version": {"const": 1, "description": "Version of this form."},
-                "plugins": {"type": "object", "additionalProperties": false, "properties": sections},
-                "probes": super::probes::schema(),
-            },
-        });
+        let whole = whole(sections, super::probes::schema());
         print(&format!("{whole:#}\n"))?;
         Ok(ExitCode::SUCCESS)
     }

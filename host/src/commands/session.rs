@@ -1,28 +1,38 @@
 //! What a verb works with: plugins, backends, the state directory.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 
 use super::options::Options;
 use super::report;
 use super::talk::say;
 use crate::backends::dbus::Bus;
 use crate::backends::netlink::{Netlink, Place};
-use crate::backends::ovsdb::{Lazy, Options as OvsdbOptions, local_remote};
-use crate::config::NetworkPlugin;
+use crate::backends::ovsdb::Lazy;
+use crate::boundary::Listener;
+use crate::config::component::Component;
+use crate::config::{NetworkPlugin, PluginConfig};
 use crate::contract::types::Secret;
+use crate::digest::Digest;
+use crate::gate::grant::Grant;
 use crate::gate::{Backends, Recorder};
 use crate::plugin::builtin::Builtin;
 use crate::plugin::cache::Cache;
 use crate::plugin::failure::to_error;
 use crate::plugin::instance::Caller;
+use crate::plugin::limits::Limits;
 use crate::plugin::loader::Plugin;
+use crate::plugin::source;
 use crate::secrets::SecretStore;
 use crate::state_file::nearest::nearest;
 use crate::state_file::{Problem, Problems, Section, StateFile};
+use crate::tenant::namespaces;
 use crate::timing;
+use crate::trace::recording::{Recording, Tape};
+use crate::transaction::escrow;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
 use crate::transaction::plan::Part;
@@ -43,11 +53,17 @@ pub struct Session<'a> {
     pub kernel: Arc<Netlink>,
     /// The OVSDB server itself, for undo and events.
     pub ovsdb: Arc<Lazy>,
+    /// The message bus itself, for questions of the host's own.
+    pub bus: Arc<Bus>,
     /// What brings rows of it back.
     pub(super) ovsdb_undo: OvsdbUndo,
     pub(super) secrets: Arc<SecretStore>,
-    /// The network namespace that it works in.
+    /// The network namespace that it works in, held open.
+    place: Arc<Place>,
+    /// What tells it from every other.
     pub namespace: Namespace,
+    /// Who listens to what plugins and host say to each other.
+    pub listener: Option<Arc<dyn Listener>>,
 }
 
 impl<'a> Session<'a> {
@@ -56,21 +72,24 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the namespace cannot be entered or a backend not be reached.
     pub async fn open(options: &'a Options, builtins: &'a [Builtin]) -> anyhow::Result<Self> {
-        let netns = options.netns.as_deref();
-        let place = Place::open(netns).map_err(to_error)?;
+        let place = Arc::new(Place::open(options.netns()).map_err(to_error)?);
+        let tenant = options.tenant();
+        namespaces::check(&place, tenant, &options.configuration.tenants)?;
         let namespace = place
             .within("look around", Namespace::current)
             .map_err(to_error)?;
         let mut directories = vec![options.secrets_dir().to_owned()];
-        directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        if tenant.is_none() {
+            directories.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        }
         let escrow = options.state_dir().join("secrets");
         // Who may not write there can still look: fingerprints then hold for this process alone.
         let secrets = SecretStore::open(directories.clone(), Some(escrow))
             .or_else(|_| SecretStore::open(directories, None))?;
         let secrets = Arc::new(secrets);
-        let kernel = Arc::new(Netlink::open(netns, secrets.clone()).map_err(to_error)?);
-        let remote = options.ovsdb.clone().unwrap_or_else(local_remote);
-        let ovsdb = Arc::new(Lazy::new(OvsdbOptions::new(remote)));
+        let kernel = Arc::new(Netlink::within(place.clone(), secrets.clone()).map_err(to_error)?);
+        let ovsdb = Arc::new(options.ovsdb());
+        let bus = Arc::new(Bus::connect(options.dbus_address()));
         Ok(Self {
             options,
             builtins,
@@ -79,7 +98,7 @@ impl<'a> Session<'a> {
             backends: Backends {
                 kernel: kernel.clone(),
                 ovsdb: ovsdb.clone(),
-                bus: Arc::new(Bus::connect(options.dbus_address.clone())),
+                bus: bus.clone(),
                 secrets: secrets.clone(),
             },
             ovsdb_undo: OvsdbUndo {
@@ -88,9 +107,24 @@ impl<'a> Session<'a> {
             },
             kernel,
             ovsdb,
+            bus,
             secrets,
+            place,
             namespace,
+            listener: None,
         })
+    }
+
+    /// Keeps every call between plugins and host in a new file from now on.
+    ///
+    /// # Errors
+    /// When the file is there already or cannot be written.
+    pub fn record(&mut self, path: &Path) -> anyhow::Result<Arc<Recording>> {
+        let recording = Recording::begin(path, &super::command_line(), self.secrets.clone())
+            .with_context(|| format!("the trace {} cannot be begun", path.display()))?;
+        let recording = Arc::new(recording);
+        self.listener = Some(Arc::new(Tape(recording.clone())));
+        Ok(recording)
     }
 
     /// The state directory of the namespace.
@@ -98,10 +132,15 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it cannot be made or is not private.
     pub fn state_dir(&self) -> anyhow::Result<StateDir> {
-        Ok(StateDir::open(
-            self.options.state_dir(),
-            self.namespace.clone(),
-        )?)
+        self.options.state(self.namespace.clone())
+    }
+
+    /// The state directory of the namespace, if there has been a transaction in it; makes nothing.
+    ///
+    /// # Errors
+    /// As [`Session::state_dir`].
+    pub fn existing_state_dir(&self) -> anyhow::Result<Option<StateDir>> {
+        self.options.existing_state(self.namespace.clone())
     }
 
     /// Where references to secrets lead.
@@ -109,9 +148,15 @@ impl<'a> Session<'a> {
         &self.secrets
     }
 
-    /// Names of all plugins that can be loaded.
-    pub fn plugin_names(&self) -> Vec<&'static str> {
-        self.builtins.iter().map(|builtin| builtin.name).collect()
+    /// Names of all plugins: the built-in ones, then those that the configuration adds. A tenant has those that it was given.
+    pub fn plugin_names(&self) -> Vec<&'a str> {
+        let configured = &self.options.configuration.plugins;
+        let builtin = |name: &str| self.builtins.iter().any(|builtin| builtin.name == name);
+        let given = |name: &&str| self.options.tenant().is_none() || configured.contains_key(*name);
+        let added = configured.keys().map(String::as_str);
+        let added = added.filter(|name| !builtin(name));
+        let builtins = self.builtins.iter().map(|builtin| builtin.name);
+        builtins.filter(given).chain(added).collect()
     }
 
     /// Who changes the host's network where a state file leaves that open.
@@ -125,24 +170,88 @@ impl<'a> Session<'a> {
     /// When there is none of that name, naming the nearest; when it does not load.
     pub fn plugin(&self, name: &str) -> anyhow::Result<Plugin> {
         let started = Instant::now();
-        let Some(builtin) = self.builtins.iter().find(|builtin| builtin.name == name) else {
+        if let Some(tenant) = self.options.tenant()
+            && !self.plugin_names().contains(&name)
+        {
+            bail!(
+                "tenant {0} has no plugin {name:?}; it has: {1}. [tenants.{0}.plugins.{name}] in the configuration gives it one",
+                tenant.name,
+                self.plugin_names().join(", ")
+            );
+        }
+        let configuration = &self.options.configuration;
+        let mut grant = configuration.grant(name);
+        let mut limits = configuration.limits(name);
+        if let Some(tenant) = self.options.tenant() {
+            limits = tenant.quota.cap(limits);
+        }
+        let builtin = match configuration.plugins.get(name) {
+            Some(PluginConfig {
+                component: Some(Component::File(path)),
+                digest: Some(pin),
+                ..
+            }) => {
+                let grant = grant.unwrap_or_default();
+                let trust = &configuration.trust;
+                let plugin = source::load(name, (path, *pin), trust, &self.cache, grant, limits)?;
+                timing::took("load", started);
+                return Ok(plugin);
+            }
+            Some(PluginConfig {
+                component: Some(Component::Builtin(builtin)),
+                ..
+            }) => builtin,
+            _ => name,
+        };
+        let builtin = self.builtin(builtin)?;
+        if let Some(tenant) = self.options.tenant()
+            && builtin.name == name
+        {
+            grant.get_or_insert_with(|| builtin.grant_in_tenant(tenant.dbus_address.as_ref()));
+        }
+        let plugin = builtin.load(name, &self.cache, grant, limits)?;
+        timing::took("load", started);
+        Ok(plugin)
+    }
+
+    /// A plugin that is part of the program.
+    ///
+    /// # Errors
+    /// When there is none of that name, naming the nearest.
+    pub fn builtin(&self, name: &str) -> anyhow::Result<&'a Builtin> {
+        let found = self.builtins.iter().find(|known| known.name == name);
+        found.ok_or_else(|| {
             let names = self.plugin_names();
             match nearest(name, &names) {
-                Some(near) => bail!("there is no plugin {name:?}; did you mean {near:?}?"),
-                None => bail!(
+                Some(near) => anyhow!("there is no plugin {name:?}; did you mean {near:?}?"),
+                None => anyhow!(
                     "there is no plugin {name:?}; there are: {}",
                     names.join(", ")
                 ),
             }
-        };
-        let configuration = &self.options.configuration;
-        let plugin = builtin.load(
+        })
+    }
+
+    /// Loads a component that the configuration does not have. It is granted nothing, and may use what the configuration says of all.
+    ///
+    /// # Errors
+    /// When it does not fit the contract.
+    pub fn unlisted(&self, name: &str, wasm: &[u8], digest: Digest) -> anyhow::Result<Plugin> {
+        let limits = self.options.configuration.limits.over(Limits::default());
+        let grant = Grant::default();
+        Ok(Plugin::compiled(
+            name,
+            wasm,
+            digest,
             &self.cache,
-            configuration.grant(name),
-            configuration.limits(name),
-        )?;
-        timing::took("load", started);
-        Ok(plugin)
+            grant,
+            limits,
+        )?)
+    }
+
+    /// What built-in plugins are granted unless the configuration says otherwise.
+    pub fn built_in_grants(&self) -> Vec<(&'a str, Grant)> {
+        super::built_in_grants(self.builtins)
     }
 
     /// Loads the named plugin, or all.
@@ -180,6 +289,7 @@ impl<'a> Session<'a> {
             plugin,
             backends: self.backends.clone(),
             recorder,
+            listener: self.listener.clone(),
         }
     }
 
@@ -264,13 +374,19 @@ impl<'a> Session<'a> {
     pub async fn lock_and_recover(&self) -> anyhow::Result<(StateDir, Lock, Option<Recovered>)> {
         let state = self.state_dir()?;
         let lock = Lock::acquire(&state, &super::command_line())?;
-        crate::config::noted::note(&self.options.configuration, &state)
+        let otherwise = self.built_in_grants();
+        let wider = crate::config::noted::note(&self.options.configuration, &state, &otherwise)
             .context("the load of the configuration cannot be noted in the audit log")?;
+        say(&report::wider(&wider, self.options.talk_style()));
         let recovered = self
             .undo(&state, "its process had died before its end")
             .await?;
         if let Some(recovered) = &recovered {
             say(&report::recovered(recovered, self.options.talk_style()));
+        }
+        self.tidy(&state).await?;
+        if let Err(error) = escrow::prune(&state, &self.secrets) {
+            tracing::warn!("what is needed no more stays in the escrow of secrets: {error}");
         }
         Ok((state, lock, recovered))
     }
@@ -298,10 +414,9 @@ impl<'a> Session<'a> {
     pub fn probes(&self, file: &StateFile) -> anyhow::Result<Arc<Probes>> {
         let configured = &self.options.configuration.probes;
         let named = super::probes::all(configured, file.probes.as_ref()).map_err(Rejected)?;
-        let place = Place::open(self.options.netns.as_deref()).map_err(to_error)?;
         Ok(Arc::new(Probes {
             named,
-            place: Arc::new(place),
+            place: self.place.clone(),
             kernel: self.kernel.clone(),
         }))
     }
@@ -312,8 +427,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When something is left that cannot be undone.
     pub async fn recover(&self) -> anyhow::Result<()> {
-        let root = self.options.state_dir();
-        let Some(state) = StateDir::existing(root, self.namespace.clone()) else {
+        let Some(state) = self.existing_state_dir()? else {
             return Ok(());
         };
         if !state.journal().exists() {

@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 
 use super::session::Session;
-use crate::audit::AuditLog;
 use crate::contract::exports::op_dbus::plugin::state::{CheckpointData, Outcome};
 use crate::gate::{Mode, Recorder};
 use crate::plugin::failure::PluginError;
@@ -30,9 +29,11 @@ impl Session<'_> {
         if let Some(plugin) = loaded.iter().find(|plugin| plugin.name == name) {
             return Ok(plugin.clone());
         }
-        let plugin = self.plugin(name).map_err(|error| PluginError::Load {
-            plugin: name.to_owned(),
-            reason: format!("{error:#}"),
+        let plugin = self.plugin(name).map_err(|error| {
+            error.downcast().unwrap_or_else(|error| PluginError::Load {
+                plugin: name.to_owned(),
+                reason: format!("{error:#}"),
+            })
         })?;
         let plugin = Arc::new(plugin);
         loaded.push(plugin.clone());
@@ -41,8 +42,8 @@ impl Session<'_> {
 
     /// A book for what plugins free.
     fn freeing(&self, plugin: &str) -> Result<Book, PluginError> {
-        let audit = self.state_dir().map(|state| state.audit());
-        let log = audit.ok().and_then(|path| AuditLog::open(&path).ok());
+        let state = self.state_dir().ok();
+        let log = state.and_then(|state| state.audit_log().ok());
         let digest = digest_of(&*self.loaded(plugin)?);
         let begin = Begin::now(&super::command_line(), vec![digest]).ok();
         Ok(Book::freeing(
@@ -78,6 +79,10 @@ impl PluginUndo for Session<'_> {
         recorder: Arc<dyn Recorder>,
     ) -> Result<Vec<Outcome>, PluginError> {
         let plugin = self.loaded(plugin)?;
+        let _agent = match mode {
+            Mode::Change => self.secret_agent_of_old(&plugin).await,
+            _ => None,
+        };
         self.caller(&plugin, recorder).rollback(mode, to).await
     }
 

@@ -13,12 +13,12 @@ use crate::state_file::{Problem, Problems, Source, Span, StateFileError};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The system refused.
-    #[error("the configuration {path} cannot be read: {source}", path = escape(&path.display().to_string()))]
+    #[error("the configuration {path} cannot be read: {cause}", path = escape(&path.display().to_string()))]
     Read {
         /// The file.
         path: PathBuf,
         /// The system's own words.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Somebody else could write it, and so grant a plugin whatever they please.
     #[error(

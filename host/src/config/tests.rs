@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use super::component::Component;
 use super::*;
+use crate::digest::Digest;
 use crate::output::Style;
 use crate::transaction::probes::{Check, Families, HostPort};
 
@@ -25,6 +27,7 @@ fn everything_that_can_be_set() {
         r#"
         state-dir = "/srv/op-dbus"
         network-plugin = "nm"
+        transaction-deadline = "90s"
         [limits]
         memory = "64 MiB"
         deadline = "2m"
@@ -49,6 +52,7 @@ fn everything_that_can_be_set() {
     assert!(netlink.change[0].matches("vmbr0") && !netlink.change[0].matches("eth0"));
     assert!(!netlink.rules, "what is not named is denied");
     assert!(config.grant("networkmanager").is_none());
+    assert_eq!(config.transaction_deadline(), Duration::from_secs(90));
     let (net, other) = (config.limits("net"), config.limits("networkmanager"));
     assert_eq!(net.memory, 64 << 20);
     assert_eq!(net.deadline, Duration::from_secs(30));
@@ -72,7 +76,7 @@ fn everything_that_can_be_set() {
 #[test]
 fn a_misspelt_key_is_underlined_with_the_valid_ones() {
     insta::assert_snapshot!(wrong("state-dir = \"/a\"\nstate_dri = \"/b\"\n"), @r##"
-    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `limits`, `plugins`, `probes`
+    error: unknown field `state_dri`, expected one of `state-dir`, `cache-dir`, `secrets-dir`, `network-plugin`, `transaction-deadline`, `limits`, `plugins`, `ovsdb`, `probes`, `tenants`, `trust`
      --> op-dbus.toml:2:1
       |
     2 | state_dri = "/b"
@@ -112,8 +116,154 @@ fn a_plugin_that_there_is_not_is_underlined() {
     3 | [plugins.zz]
       |          ^^
       |
-      = help: valid here: net, networkmanager
+      = help: built in are net, networkmanager; any other needs `component` and `digest`, which `op-dbus plugin add FILE` writes
     "##);
+}
+
+#[test]
+fn a_plugin_from_a_file_has_no_grant_of_its_own() {
+    let digest = Digest::of(b"component");
+    let config = parse(&format!(
+        "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"\ndigest = \"{digest}\"\n\
+         [plugins.lab]\ncomponent = \"builtin:net\"\n"
+    ))
+    .unwrap();
+    let edge = &config.plugins["edge"];
+    assert_eq!(
+        edge.component,
+        Some(Component::File("/srv/edge.wasm".into()))
+    );
+    assert_eq!(edge.digest, Some(digest));
+    assert!(config.grant("edge").is_none());
+    assert_eq!(
+        config.component("lab"),
+        Some(&Component::Builtin("net".into()))
+    );
+}
+
+#[test]
+fn a_plugin_that_is_not_named_or_pinned_as_it_must_be_is_underlined() {
+    let pin = format!("digest = \"{}\"", Digest::of(b""));
+    insta::assert_snapshot!(
+        [
+            "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"",
+            "[plugins.edge]\ncomponent = \"edge.wasm\"",
+            "[plugins.edge]\ncomponent = \"oci://example.org/edge:1\"",
+            "[plugins.edge]\ncomponent = \"/srv/edge.wasm\"\ndigest = \"sha256:12\"",
+            "[plugins.edge]\ncomponent = \"builtin:nett\"",
+            &format!("[plugins.edge]\ncomponent = \"builtin:net\"\n{pin}"),
+            &format!("[plugins.net]\n{pin}"),
+            &format!("[plugins.Edge]\ncomponent = \"/srv/edge.wasm\"\n{pin}"),
+        ]
+        .map(wrong)
+        .join("\n"),
+        @r##"
+    error: plugin edge is a file, and has no `digest` to hold it against
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.edge]
+      |          ^^^^
+      |
+      = help: `op-dbus plugin inspect /srv/edge.wasm` prints it; write digest = "sha256:…"
+
+
+    error: "edge.wasm" is neither an absolute path nor builtin:NAME
+     --> op-dbus.toml:2:13
+      |
+    2 | component = "edge.wasm"
+      |             ^^^^^^^^^^^
+
+
+    error: a registry is asked once, by `op-dbus plugin add oci://example.org/edge:1`; what is named here is the file that it puts down
+     --> op-dbus.toml:2:13
+      |
+    2 | component = "oci://example.org/edge:1"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+
+    error: "sha256:12" is no digest; write sha256: and 64 hexadecimal digits
+     --> op-dbus.toml:3:10
+      |
+    3 | digest = "sha256:12"
+      |          ^^^^^^^^^^^
+
+
+    error: there is no built-in plugin "nett"
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.edge]
+      |          ^^^^
+      |
+      = help: did you mean "net"?
+
+
+    error: `digest` of plugin edge pins a file, and its component is part of the program
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.edge]
+      |          ^^^^
+      |
+      = help: take the line out, or name the file with `component`
+
+
+    error: `digest` of plugin net pins a file, and its component is part of the program
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.net]
+      |          ^^^
+      |
+      = help: take the line out, or name the file with `component`
+
+
+    error: "Edge" is no name for a plugin; begin it with one of a-z, and go on with a-z, 0-9 and -
+     --> op-dbus.toml:1:10
+      |
+    1 | [plugins.Edge]
+      |          ^^^^
+    "##
+    );
+}
+
+#[test]
+fn keys_that_cannot_be_what_they_are_to_be_are_underlined() {
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    for (text, place, words) in [
+        ("[trust]\nkeys = [\"RWQ\"]", "2:9", "no public key"),
+        ("[trust]\nkeys = [\"/no/such/key\"]", "2:9", "No such file"),
+        (
+            "[trust]\nsignatures = \"required\"",
+            "2:14",
+            "no key is left",
+        ),
+        (
+            &format!(
+                "[trust]\nsignatures = \"required\"\nkeys = [\"{key}\", \"{key}\"]\nminimum = 2"
+            ),
+            "4:11",
+            "only 1 of the keys count",
+        ),
+        (
+            &format!("[trust]\nkeys = [\"{key}\"]\nminimum = 0"),
+            "3:11",
+            "at least one",
+        ),
+        ("[trust]\nrevoked = [\"E762\"]", "2:12", "minisign's number"),
+        ("[trust]\nkey = []", "2:1", "did you mean \"keys\"?"),
+    ] {
+        let shown = wrong(text);
+        assert!(
+            shown.contains(&format!("op-dbus.toml:{place}")),
+            "{place}: {shown}"
+        );
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let config = parse(&format!(
+        "[trust]\nsignatures = \"required\"\nkeys = [\"{key}\"]\nrevoked = [\"0000000000000001\"]\n"
+    ))
+    .unwrap();
+    assert!(config.trust.required);
+    assert_eq!(config.trust.minimum, 1);
+    assert_eq!(config.trust.counting().len(), 1);
 }
 
 #[test]
@@ -237,6 +387,57 @@ fn a_probe_that_asks_not_exactly_one_thing_is_underlined() {
 }
 
 #[test]
+fn the_ovsdb_server_with_the_files_for_tls() {
+    let keys = "private-key = \"/k\"\ncertificate = \"/c\"\nca-cert = \"/a\"\n";
+    let config = parse(&format!("[ovsdb]\nremote = \"ssl:192.0.2.9\"\n{keys}")).unwrap();
+    let options = config.ovsdb.options(None);
+    assert_eq!(options.remote.to_string(), "ssl:192.0.2.9:6640");
+    assert_eq!(options.tls.unwrap().ca, Path::new("/a"));
+    let named = "unix:/run/db.sock".parse().unwrap();
+    assert_eq!(config.ovsdb.options(Some(&named)).remote, named);
+    insta::assert_snapshot!(
+        [
+            "[ovsdb]\nremote = \"ssl:192.0.2.9\"",
+            "[ovsdb]\nprivate-key = \"/k\"",
+            "[ovsdb]\nremote = \"udp:192.0.2.9\"",
+            "[ovsdb]\nca_cert = \"/a\"",
+        ]
+        .map(wrong)
+        .join("\n"),
+        @r##"
+    error: an ssl: remote takes three files: give `private-key`, `certificate` and `ca-cert`
+     --> op-dbus.toml:1:1
+      |
+    1 | [ovsdb]
+      | ^^^^^^^
+
+
+    error: TLS takes three files: give `private-key`, `certificate` and `ca-cert`
+     --> op-dbus.toml:1:1
+      |
+    1 | [ovsdb]
+      | ^^^^^^^
+
+
+    error: the OVSDB remote "udp:192.0.2.9" is malformed: that method is unknown; valid are unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT (or tls:), an IPv6 address in brackets, the port 6640 if left out
+     --> op-dbus.toml:2:10
+      |
+    2 | remote = "udp:192.0.2.9"
+      |          ^^^^^^^^^^^^^^^
+
+
+    error: unknown field `ca_cert`, expected one of `remote`, `private-key`, `certificate`, `ca-cert`, `server-name`
+     --> op-dbus.toml:2:1
+      |
+    2 | ca_cert = "/a"
+      | ^^^^^^^
+      |
+      = help: did you mean "ca-cert"?
+    "##
+    );
+}
+
+#[test]
 fn what_is_no_toml_is_underlined() {
     insta::assert_snapshot!(wrong("state-dir = /var/lib\n"), @r##"
     error: string values must be quoted, expected literal string
@@ -295,7 +496,7 @@ fn a_load_is_audited_when_the_content_has_changed() {
         &two,
         &Config::default(),
     ] {
-        noted::note(config, &state).unwrap();
+        noted::note(config, &state, &[]).unwrap();
     }
     let mut records = Vec::new();
     show(&state.audit(), &Filter::default(), |record| {
@@ -311,4 +512,93 @@ fn a_load_is_audited_when_the_content_has_changed() {
         "eth0"
     );
     assert!(summaries[2].contains("no configuration"), "{summaries:?}");
+}
+
+#[test]
+fn of_a_tenant_holds_what_is_said_of_it_and_nothing_that_is_said_of_the_host() {
+    let text = r#"
+        state-dir = "/srv/op-dbus"
+        secrets-dir = "/srv/secrets"
+        network-plugin = "nm"
+        [limits]
+        host-calls = 7
+        [plugins.net.grant.netlink]
+        change = ["vmbr*"]
+        [probes.uplink]
+        gateway = "ipv4"
+        [tenants.blue]
+        netns = "blue"
+        ovsdb.remote = "unix:/run/blue.sock"
+        plugins.net.limits.deadline = "1s"
+        quota = {memory = "128 MiB", operations = 2}
+    "#;
+    let (config, tenant) = parse(text).unwrap().of_tenant("blue").unwrap();
+    let state = Path::new("/srv/op-dbus/tenants/blue");
+    assert_eq!(config.state_dir.as_deref(), Some(state));
+    let secrets = config.secrets_dir.as_deref().unwrap();
+    assert_eq!(secrets, Path::new("/etc/op-dbus/tenants-secrets/blue"));
+    assert_eq!(config.network_plugin, None);
+    assert!(config.grant("net").is_none() && config.probes.is_empty());
+    let limits = config.limits("net");
+    assert_eq!((limits.host_calls, limits.deadline.as_secs()), (7, 1));
+    assert_eq!(tenant.netns, "blue");
+    let remote = config.ovsdb.remote.as_ref().unwrap();
+    assert_eq!(remote.to_string(), "unix:/run/blue.sock");
+    assert_eq!(tenant.dbus_address, None);
+    assert_eq!(tenant.quota.memory.0, 128 << 20);
+    assert_eq!(tenant.quota.operations, 2);
+    let other = parse(text).unwrap().of_tenant("bleu").unwrap_err();
+    assert!(other.contains("did you mean \"blue\"?"), "{other}");
+}
+
+#[test]
+fn what_is_wrong_of_a_tenant_is_underlined() {
+    for (text, line, words) in [
+        ("[tenants.Blue]\nnetns = \"b\"", 1, "lower-case"),
+        ("[tenants.\"../b\"]\nnetns = \"b\"", 1, "lower-case"),
+        ("[tenants.b]\n", 1, "missing field `netns`"),
+        (
+            "[tenants.b]\nnetns = \"..\"",
+            2,
+            "no name of a network namespace",
+        ),
+        ("[tenants.b]\nnetns = \"run/b\"", 2, "begin it with /"),
+        (
+            "[tenants.b]\nnetns = \"b\"\nnetsn = 1",
+            3,
+            "did you mean \"netns\"?",
+        ),
+        (
+            "[tenants.b]\nnetns = \"b\"\n[tenants.b.quota]\nmemory = \"1 MiB\"",
+            4,
+            "less than",
+        ),
+        (
+            "[tenants.b]\nnetns = \"b\"\n[tenants.b.quota]\nmemroy = 1",
+            4,
+            "did you mean \"memory\"?",
+        ),
+        (
+            "[tenants.b]\nnetns = \"b\"\n[tenants.b.plugins.ner]",
+            3,
+            "did you mean \"net\"?",
+        ),
+        (
+            "[tenants.b]\nnetns = \"b\"\nplugins.net.grant.ovsdb = {}",
+            1,
+            "no server is named",
+        ),
+        (
+            "[tenants.b]\nnetns = \"b\"\nplugins.networkmanager.grant.dbus = {}",
+            1,
+            "no bus is named",
+        ),
+    ] {
+        let said = wrong(text);
+        assert!(said.contains(words), "{text}\n{said}");
+        assert!(
+            said.contains(&format!("op-dbus.toml:{line}:")),
+            "{text}\n{said}"
+        );
+    }
 }

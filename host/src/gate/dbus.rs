@@ -8,7 +8,6 @@ mod kept;
 mod property;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
@@ -53,7 +52,7 @@ struct Covered<'g> {
 
 /// Signals that the grant covers. Counts against the plugin's limit until it is dropped.
 pub struct Subscription {
-    signals: backend::Subscription,
+    signals: Box<dyn backend::Signals>,
     rules: Vec<DbusRule>,
     /// Where secrets stand in them.
     secrets: Vec<Pattern>,
@@ -71,7 +70,12 @@ impl Gate {
         let mut checked = Vec::with_capacity(calls.len());
         for (number, call) in calls.into_iter().enumerate() {
             // The batch itself has been counted.
-            let counted = if number == 0 { Ok(()) } else { self.count() };
+            let counted = if number == 0 {
+                Ok(())
+            } else {
+                self.budget.call()
+            };
+            let counted = counted.and_then(|()| self.budget.requests(1, length(&call)));
             checked.push(match counted {
                 Ok(()) => self.check_call(grant, call, &mut owned).await,
                 Err(failure) => Err(failure),
@@ -207,12 +211,7 @@ impl Gate {
                 ),
             )));
         }
-        self.subscriptions_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
-            .map_err(|_| failure(
-                FailureCode::Limit,
-                "the plugin holds more subscriptions than its limit `subscriptions` allows; it drops those that it no longer needs",
-            ))?;
+        self.budget.subscription()?;
         match self.backends.bus.subscribe(to).await {
             Ok(signals) => Ok(Subscription {
                 signals,
@@ -228,19 +227,19 @@ impl Gate {
 
     /// One subscription less.
     pub fn unsubscribe(&self) {
-        self.subscriptions_left.fetch_add(1, Ordering::Relaxed);
+        self.budget.unsubscribed();
     }
 
     /// Waits for the next signal that the grant covers. In a rehearsal nothing happens that could be waited for: it takes what is there.
     ///
     /// # Errors
-    /// As [`backend::Subscription::next`].
+    /// As [`backend::Signals::next`].
     pub async fn next(
         &self,
         subscription: &mut Subscription,
         within: Duration,
     ) -> Result<Option<Signal>, Failure> {
-        self.count()?;
+        self.budget.call()?;
         let until = match self.mode {
             Mode::Rehearse => Instant::now(),
             _ => Instant::now() + within,
@@ -253,7 +252,9 @@ impl Gate {
             match timeout_at(until, subscription.signals.next(&secrets)).await {
                 Err(_) => return Ok(None),
                 Ok(signal) => {
-                    let signal = signal?;
+                    let Some(signal) = signal? else {
+                        return Ok(None);
+                    };
                     if subscription.rules.iter().any(|rule| shows(rule, &signal)) {
                         return Ok(Some(signal));
                     }
@@ -265,7 +266,7 @@ impl Gate {
     /// Counts a call and finds the D-Bus part of the grant.
     fn dbus(&self) -> Result<&DbusGrant, Failure> {
         let grant = self.lent(self.grant.dbus.as_ref(), "dbus")?;
-        let bus = self.backends.bus.address().word();
+        let bus = self.backends.bus.word();
         if grant.covers_bus(bus) {
             return Ok(grant);
         }
@@ -360,6 +361,19 @@ impl Gate {
         }
         Ok(owned)
     }
+}
+
+/// Bytes of what a call says.
+fn length(call: &MethodCall) -> usize {
+    let parts = [
+        &call.destination,
+        &call.path,
+        &call.interface,
+        &call.member,
+        &call.signature,
+        &call.arguments,
+    ];
+    parts.iter().map(|part| part.len()).sum()
 }
 
 fn denied(call: &MethodCall, asked: &Asked<'_>) -> Failure {

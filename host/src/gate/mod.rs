@@ -2,6 +2,7 @@
 //!
 //! A [`Gate`] belongs to one call into one plugin. It knows the plugin's grant, what the call is for ([`Mode`]), and the backends.
 
+pub mod budget;
 pub mod dbus;
 pub mod grant;
 mod netlink;
@@ -12,16 +13,17 @@ mod recorder;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::backends::dbus::Bus;
+use crate::backends::dbus::MessageBus;
 use crate::backends::netlink::Kernel;
 use crate::backends::ovsdb::Server;
 use crate::contract::netlink::{
     Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
 };
 use crate::contract::types::{Failure, FailureCode};
+use crate::measure::json_length;
 use crate::secrets::SecretStore;
+use budget::{Budget, Noting};
 use grant::{Grant, NetlinkGrant};
 
 pub use netlink::changed_links;
@@ -48,7 +50,7 @@ pub struct Backends {
     /// The kernel, in the namespace that the operator named.
     pub kernel: Arc<dyn Kernel>,
     /// The message bus, connected when it is first used.
-    pub bus: Arc<Bus>,
+    pub bus: Arc<dyn MessageBus>,
     /// Secrets by reference.
     pub secrets: Arc<SecretStore>,
     /// The OVSDB server that the operator named, connected to when a plugin first calls it.
@@ -67,10 +69,8 @@ pub struct Gate {
     pub backends: Backends,
     /// Who keeps book.
     pub recorder: Arc<dyn Recorder>,
-    /// How many more calls the plugin may make.
-    pub calls_left: AtomicU64,
-    /// How many more subscriptions it may hold.
-    pub subscriptions_left: AtomicU64,
+    /// How much more the plugin may ask for.
+    pub budget: Budget,
     /// What the call has done in OVSDB so far.
     pub progress_of_ovsdb: ovsdb::Progress,
 }
@@ -83,6 +83,19 @@ fn failure(code: FailureCode, message: impl Into<String>) -> Failure {
     }
 }
 
+/// Shortens a message to what a record may hold: it repeats words of the plugin's.
+fn clip(message: &mut String) {
+    const LONGEST: usize = 1024;
+    if message.len() > LONGEST {
+        let mut end = LONGEST;
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+        message.push('…');
+    }
+}
+
 impl Gate {
     /// Counts a call and finds the netlink part of the grant.
     fn netlink(&self) -> Result<&NetlinkGrant, Failure> {
@@ -91,7 +104,7 @@ impl Gate {
 
     /// Counts a call of a capability; `part` is what the grant says of it.
     fn lent<'g, T>(&self, part: Option<&'g T>, capability: &str) -> Result<&'g T, Failure> {
-        self.count()?;
+        self.budget.call()?;
         if self.mode == Mode::Pure {
             return Err(failure(
                 FailureCode::Denied,
@@ -101,23 +114,12 @@ impl Gate {
         part.ok_or_else(|| {
             self.refuse(failure(
                 FailureCode::Denied,
-                format!("plugin {} has no grant for {capability}; the operator writes one as [plugins.{}.grant.{capability}]", self.plugin, self.plugin),
+                format!(
+                    "plugin {} has no grant for {capability}; the operator writes one as grant.{capability} in its section of the configuration",
+                    self.plugin
+                ),
             ))
         })
-    }
-
-    fn count(&self) -> Result<(), Failure> {
-        self.calls_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            })
-            .map(drop)
-            .map_err(|_| {
-                failure(
-                    FailureCode::Limit,
-                    "the plugin made more calls to the host than its limit `host-calls` allows",
-                )
-            })
     }
 
     /// The answer of a capability that this host was built without.
@@ -136,7 +138,17 @@ impl Gate {
     /// Notes a denial on its way to the plugin.
     fn refuse(&self, failure: Failure) -> Failure {
         if failure.code == FailureCode::Denied {
-            self.recorder.denied(&self.plugin, &failure);
+            let noting = self.budget.denial();
+            if noting != Noting::Not {
+                let mut noted = failure.clone();
+                clip(&mut noted.message);
+                if noting == Noting::Last {
+                    noted
+                        .message
+                        .push_str("; what else is denied to this call is not recorded");
+                }
+                self.recorder.denied(&self.plugin, &noted);
+            }
         }
         failure
     }
@@ -246,6 +258,8 @@ impl Gate {
                 "query, verify and checkpoint may read only; changes belong into apply and rollback",
             ));
         }
+        self.budget
+            .requests(requests.len(), json_length(requests))?;
         let mut real = HashMap::new();
         if !netlink.covers_all_links() {
             let selectors: Vec<_> = netlink::names(requests)
@@ -261,10 +275,17 @@ impl Gate {
                 }
             }
         }
+        let mut standing = Vec::new();
+        if !netlink.covers_all_links()
+            && let Some(scope) = netlink::at_stake(requests)
+        {
+            standing = self.backends.kernel.routes(&scope).await?;
+        }
         let check = netlink::Check {
             grant: &self.grant,
             netlink,
             real: &real,
+            standing: &standing,
         };
         let refused = requests.iter().enumerate().filter_map(|(number, request)| {
             check
@@ -292,7 +313,13 @@ impl Gate {
             .before_netlink(&self.plugin, kernel, requests)
             .await
         {
-            Ok(()) => kernel.execute(requests).await,
+            Ok(()) => {
+                let answers = kernel.execute(requests).await;
+                let failed = answers.iter().filter(|answer| answer.is_err()).count();
+                self.recorder
+                    .answered(&self.plugin, answers.len() - failed, failed);
+                answers
+            }
             Err(failure) => requests.iter().map(|_| Err(failure.clone())).collect(),
         }
     }

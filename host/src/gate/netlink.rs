@@ -7,8 +7,8 @@ use super::grant::{Grant, NetlinkGrant};
 use super::pattern::any_matches;
 use crate::backends::netlink as backend;
 use crate::contract::netlink::{
-    Address, ControllerChange, Kind, Link, Neighbour, Request, Route, Rule, RuleAction,
-    UnknownAttribute,
+    Address, ControllerChange, Kind, Link, Neighbour, Request, Route, RouteScope, RouteType, Rule,
+    RuleAction, UnknownAttribute,
 };
 use crate::contract::types::{Failure, FailureCode, Secret};
 
@@ -165,6 +165,31 @@ fn unknown(request: &Request) -> Box<dyn Iterator<Item = &UnknownAttribute> + '_
     }
 }
 
+/// The routes that requests may take the place of, or take away: those of the same destination in the same table.
+pub fn at_stake(requests: &[Request]) -> Option<RouteScope> {
+    let routes = requests.iter().filter_map(|request| match request {
+        Request::PutRoute(route) | Request::DeleteRoute(route) => Some(route),
+        _ => None,
+    });
+    let mut scope = RouteScope {
+        families: Vec::new(),
+        links: Vec::new(),
+        tables: Vec::new(),
+        protocols: Vec::new(),
+        destinations: Vec::new(),
+    };
+    let mut known = HashSet::new();
+    for route in routes {
+        if known.insert((&route.destination.address, route.destination.length)) {
+            scope.destinations.push(route.destination.clone());
+        }
+        if !scope.tables.contains(&route.table) {
+            scope.tables.push(route.table);
+        }
+    }
+    (!scope.destinations.is_empty()).then_some(scope)
+}
+
 /// A grant, held against requests; `real` tells the kernel's own name of a link that is there.
 pub struct Check<'a> {
     /// The whole grant, for its secrets.
@@ -173,6 +198,8 @@ pub struct Check<'a> {
     pub netlink: &'a NetlinkGrant,
     /// From names and alternative names to the names that the kernel lists.
     pub real: &'a HashMap<String, String>,
+    /// What there is of [`at_stake`].
+    pub standing: &'a [Route],
 }
 
 impl Check<'_> {
@@ -217,11 +244,17 @@ impl Check<'_> {
                 if !any_matches(&self.netlink.kinds, kind) {
                     return Err(denied("creating links of the kind", "kinds", kind));
                 }
-                Ok(())
+                match &spec.kind {
+                    // It leads all traffic of its ports there.
+                    Kind::Vrf(vrf) => self.table(vrf.table),
+                    _ => Ok(()),
+                }
             }
             Request::PutAddress(address) | Request::DeleteAddress(address) => self.address(address),
-            Request::AddRoute(route) | Request::PutRoute(route) | Request::DeleteRoute(route) => {
-                self.route(route)
+            Request::AddRoute(route) => self.route(route),
+            Request::PutRoute(route) | Request::DeleteRoute(route) => {
+                self.route(route)?;
+                self.standing(route)
             }
             Request::AddRule(rule) | Request::DeleteRule(rule) => self.rule(rule),
             Request::PutNeighbour(neighbour) | Request::DeleteNeighbour(neighbour) => {
@@ -282,7 +315,51 @@ impl Check<'_> {
             self.network(&source.address, Some(source.length))?;
         }
         self.table(route.table)?;
-        self.network(&route.destination.address, Some(route.destination.length))
+        self.network(&route.destination.address, Some(route.destination.length))?;
+        // Where a hop names no link, the kernel finds one, whoever's that is; a route to be deleted that names no hop is any.
+        let leads_nowhere = matches!(
+            route.route_type,
+            RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit | RouteType::Throw
+        );
+        let hops = &route.next_hops;
+        let open = match hops.is_empty() {
+            true => !leads_nowhere,
+            false => hops.iter().any(|hop| hop.link.is_none()),
+        };
+        if open && !self.netlink.covers_all_links() {
+            let message = format!(
+                "the grant covers some links only: the route to {}/{} must name the link of each next hop",
+                route.destination.address, route.destination.length
+            );
+            return Err(Failure {
+                code: FailureCode::Denied,
+                message,
+                backend: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// A route that leads over somebody else's link is not replaced or deleted by one of the same identity.
+    fn standing(&self, route: &Route) -> Result<(), Failure> {
+        let metric = |route: &Route| {
+            let by_default = if route.destination.address.contains(':') {
+                1024
+            } else {
+                0
+            };
+            route.metric.unwrap_or(by_default)
+        };
+        let same = |standing: &&Route| {
+            standing.destination == route.destination
+                && standing.table == route.table
+                && (route.metric.is_none() || metric(standing) == metric(route))
+        };
+        let links = self.standing.iter().filter(same);
+        let links = links.flat_map(|standing| &standing.next_hops);
+        links
+            .filter_map(|hop| hop.link.as_deref())
+            .try_for_each(|link| self.changes(link))
     }
 
     fn rule(&self, rule: &Rule) -> Result<(), Failure> {
@@ -370,3 +447,6 @@ pub fn kind_name(kind: &Kind) -> &str {
         other => backend::word(other).unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

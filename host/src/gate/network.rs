@@ -30,6 +30,11 @@ impl Network {
             && length >= self.length
             && leading(self.address, self.length) == leading(address, self.length)
     }
+
+    /// Whether all of `other` lies within this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.contains(other.address, other.length)
+    }
 }
 
 impl FromStr for Network {
@@ -86,6 +91,11 @@ impl Range {
     /// Whether `number` lies in the range.
     pub fn contains(&self, number: u32) -> bool {
         (self.first..=self.last).contains(&number)
+    }
+
+    /// Whether all of `other` lies within this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.contains(other.first) && self.contains(other.last)
     }
 }
 

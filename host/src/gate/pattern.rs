@@ -17,7 +17,17 @@ impl Pattern {
 
     /// Whether the whole name fits.
     pub fn matches(&self, name: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        self.takes(name.as_bytes(), |_| true)
+    }
+
+    /// Whether every name that fits `other` fits this one: `other` read as a name, whose `*` nothing but a `*` takes.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.takes(other.0.as_bytes(), |byte| byte != b'*')
+    }
+
+    /// Whether the whole name fits, where a `?` stands for any byte that is `one`.
+    fn takes(&self, name: &[u8], one: impl Fn(u8) -> bool) -> bool {
+        let pattern = self.0.as_bytes();
         let (mut p, mut n) = (0, 0);
         // Where to go on when the present reading of the last `*` fails: it takes one byte more.
         let mut retry = None;
@@ -27,7 +37,7 @@ impl Pattern {
                     retry = Some((p, n));
                     p += 1;
                 }
-                Some(&byte) if byte == b'?' || byte == name[n] => {
+                Some(&byte) if byte == name[n] || (byte == b'?' && one(name[n])) => {
                     p += 1;
                     n += 1;
                 }
@@ -107,7 +117,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_pattern_covers_those_that_say_no_more() {
+        for (wide, narrow, covers) in [
+            ("*", "eth*", true),
+            ("eth*", "*", false),
+            ("eth*", "eth?", true),
+            ("eth?", "eth*", false),
+            ("eth?", "eth0", true),
+            ("eth?", "eth?", true),
+            ("a*b", "a*xb", true),
+            ("a*xb", "a*b", false),
+            ("", "*", false),
+        ] {
+            let (one, other) = (Pattern::new(wide), Pattern::new(narrow));
+            assert_eq!(one.covers(&other), covers, "{wide:?} over {narrow:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_fits_a_covered_pattern_fits_the_one_that_covers_it(
+            wide in "[ab*?]{0,4}", narrow in "[ab*?]{0,4}", name in "[ab*?]{0,5}"
+        ) {
+            let (wide, narrow) = (Pattern::new(wide), Pattern::new(narrow));
+            prop_assert!(!(wide.covers(&narrow) && narrow.matches(&name)) || wide.matches(&name));
+        }
+
         #[test]
         fn agrees_with_the_definition(pattern in "[ab*?]{0,6}", name in "[ab]{0,8}") {
             prop_assert_eq!(

@@ -61,6 +61,9 @@ pub trait Recorder: Send + Sync {
     /// Calls that may change something are about to be sent to a message bus. Their undo is the plugin's own `rollback`.
     async fn before_dbus(&self, plugin: &str, calls: &[MethodCall]) -> Result<(), Failure>;
 
+    /// The kernel has carried out so many requests, and refused so many.
+    fn answered(&self, _plugin: &str, _done: usize, _refused: usize) {}
+
     /// The identity of the transaction, while one is open: what is sent to a backend that takes comments carries it.
     fn transaction(&self) -> Option<String> {
         None

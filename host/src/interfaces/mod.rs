@@ -5,11 +5,13 @@ mod log;
 mod netlink;
 mod ovsdb;
 
+pub use dbus::Subscription;
 pub use log::LogBudget;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::boundary::Crossings;
 use crate::contract::StatePlugin;
 use crate::gate::Gate;
 use crate::plugin::limits::Meter;
@@ -26,6 +28,10 @@ pub struct Ctx {
     pub wasi: WasiCtx,
     /// Handles that the instance holds.
     pub table: ResourceTable,
+    /// What went through, and who listens.
+    pub crossings: Crossings,
+    /// Subscriptions to signals so far.
+    pub subscriptions: u32,
 }
 
 impl WasiView for Ctx {

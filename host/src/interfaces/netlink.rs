@@ -1,6 +1,7 @@
 //! `netlink`: the kernel's network configuration.
 
 use super::Ctx;
+use crate::boundary::cross;
 use crate::contract::netlink::{
     Address, BridgeVlan, Family, Host, Link, LinkSelector, Neighbour, Request, Route, RouteScope,
     Rule,
@@ -11,34 +12,71 @@ type Answer<T> = wasmtime::Result<Result<T, Failure>>;
 
 impl Host for Ctx {
     async fn links(&mut self, selectors: Vec<LinkSelector>) -> Answer<Vec<Link>> {
-        Ok(self.gate.links(&selectors).await)
+        let gate = &self.gate;
+        cross!(
+            self,
+            "netlink.links",
+            [selectors],
+            gate.links(&selectors).await
+        )
     }
 
     async fn addresses(&mut self, links: Vec<String>) -> Answer<Vec<Address>> {
-        Ok(self.gate.addresses(&links).await)
+        let gate = &self.gate;
+        cross!(
+            self,
+            "netlink.addresses",
+            [links],
+            gate.addresses(&links).await
+        )
     }
 
     async fn routes(&mut self, within: RouteScope) -> Answer<Vec<Route>> {
-        Ok(self.gate.routes(&within).await)
+        let gate = &self.gate;
+        cross!(self, "netlink.routes", [within], gate.routes(&within).await)
     }
 
     async fn rules(&mut self, families: Vec<Family>) -> Answer<Vec<Rule>> {
-        Ok(self.gate.rules(&families).await)
+        let gate = &self.gate;
+        cross!(
+            self,
+            "netlink.rules",
+            [families],
+            gate.rules(&families).await
+        )
     }
 
     async fn neighbours(&mut self, links: Vec<String>) -> Answer<Vec<Neighbour>> {
-        Ok(self.gate.neighbours(&links).await)
+        let gate = &self.gate;
+        cross!(
+            self,
+            "netlink.neighbours",
+            [links],
+            gate.neighbours(&links).await
+        )
     }
 
     async fn bridge_vlans(&mut self, links: Vec<String>) -> Answer<Vec<BridgeVlan>> {
-        Ok(self.gate.bridge_vlans(&links).await)
+        let gate = &self.gate;
+        cross!(
+            self,
+            "netlink.bridge-vlans",
+            [links],
+            gate.bridge_vlans(&links).await
+        )
     }
 
     async fn execute(
         &mut self,
         requests: Vec<Request>,
     ) -> wasmtime::Result<Vec<Result<(), Failure>>> {
-        Ok(self.gate.execute(requests).await)
+        let gate = &self.gate;
+        cross!(
+            self,
+            "netlink.execute",
+            [requests],
+            gate.execute(requests).await
+        )
     }
 }
 

@@ -3,18 +3,18 @@
 //! Stable: a field never changes its meaning or goes away while [`VERSION`] stays; fields may be added, so a reader ignores those that
 //! it does not know. A field that has nothing to say is left out. Sections are what the plugin's schema describes.
 
+mod rehearsal;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::contract::dbus::MethodCall;
 use crate::contract::exports::op_dbus::plugin::state::{
     Action, Mismatch, Operation as ContractOperation, Outcome,
 };
-use crate::contract::netlink::Request;
 use crate::contract::types::{Failure as ContractFailure, FailureCode as ContractCode};
-use crate::gate::Rehearsed as Change;
 use crate::transaction::ending::Ending;
 use crate::transaction::pending::Ended;
+pub use rehearsal::{Call, Rehearsal, Rehearsed, Transact};
 
 /// The version of these shapes, in the field `version` of each.
 pub const VERSION: u32 = 1;
@@ -97,109 +97,6 @@ pub struct Apply {
     /// Why it was rolled back, or what could not be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
-}
-
-/// `op-dbus apply --dry-run --json`.
-#[derive(Debug, Serialize)]
-pub struct Rehearsal<'a> {
-    /// [`VERSION`].
-    pub version: u32,
-    /// The very requests that would be sent, in order.
-    pub requests: Vec<Rehearsed<'a>>,
-}
-
-/// A request that would be sent: one of the fields after `plugin`.
-#[derive(Debug, Serialize)]
-pub struct Rehearsed<'a> {
-    /// The plugin that asks for it.
-    pub plugin: &'a str,
-    /// To the kernel: the request, as `netlink.wit` has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub netlink: Option<&'a Request>,
-    /// To an OVSDB server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ovsdb: Option<Transact<'a>>,
-    /// To the message bus.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dbus: Option<Call<'a>>,
-}
-
-/// A transaction of an OVSDB server (RFC 7047 section 4.1.3).
-#[derive(Debug, Serialize)]
-pub struct Transact<'a> {
-    /// The database.
-    pub database: &'a str,
-    /// The operations.
-    pub operations: &'a serde_json::Value,
-}
-
-/// A method call, as `dbus.wit` has it.
-#[derive(Debug, Serialize)]
-pub struct Call<'a> {
-    /// Who is called.
-    pub destination: &'a str,
-    /// Object path.
-    pub path: &'a str,
-    /// Interface.
-    pub interface: &'a str,
-    /// Method.
-    pub member: &'a str,
-    /// D-Bus signature of the arguments.
-    pub signature: &'a str,
-    /// The arguments: a list with one item for each complete type.
-    pub arguments: Json,
-}
-
-impl<'a> Call<'a> {
-    /// A call that a plugin makes.
-    ///
-    /// # Errors
-    /// When its arguments are not JSON.
-    pub fn of(call: &'a MethodCall) -> serde_json::Result<Self> {
-        Ok(Self {
-            destination: &call.destination,
-            path: &call.path,
-            interface: &call.interface,
-            member: &call.member,
-            signature: &call.signature,
-            arguments: raw(&call.arguments)?,
-        })
-    }
-}
-
-impl<'a> Rehearsal<'a> {
-    /// Changes by plugin, in order.
-    ///
-    /// # Errors
-    /// When what a plugin would send is not JSON.
-    pub fn of(changes: &'a [(String, Change)]) -> serde_json::Result<Self> {
-        let requests = changes.iter().map(|(plugin, change)| {
-            let mut rehearsed = Rehearsed {
-                plugin,
-                netlink: None,
-                ovsdb: None,
-                dbus: None,
-            };
-            match change {
-                Change::Netlink(request) => rehearsed.netlink = Some(request),
-                Change::Ovsdb {
-                    database,
-                    operations,
-                } => {
-                    rehearsed.ovsdb = Some(Transact {
-                        database,
-                        operations,
-                    });
-                }
-                Change::Dbus { call } => rehearsed.dbus = Some(Call::of(call)?),
-            }
-            Ok(rehearsed)
-        });
-        Ok(Self {
-            version: VERSION,
-            requests: requests.collect::<serde_json::Result<_>>()?,
-        })
-    }
 }
 
 /// How an `apply` ended.
@@ -328,6 +225,30 @@ pub enum Checked {
     Warn,
     /// Something is missing without which there is no work.
     Fail,
+}
+
+/// `op-dbus tenant list --json`.
+#[derive(Debug, Serialize)]
+pub struct TenantList {
+    /// [`VERSION`].
+    pub version: u32,
+    /// By name.
+    pub tenants: Vec<Tenant>,
+}
+
+/// One of those who share this host.
+#[derive(Debug, Serialize)]
+pub struct Tenant {
+    /// For `--tenant`.
+    pub tenant: String,
+    /// Its network namespace: a name or a path.
+    pub netns: String,
+    /// The plugins that it has.
+    pub plugins: Vec<String>,
+    /// Bytes in its state directory.
+    pub state_used: u64,
+    /// Bytes that may be.
+    pub state_quota: u64,
 }
 
 /// `op-dbus checkpoint list --json`.

@@ -6,11 +6,13 @@
 //! - [`tree`]: plans, outcomes, mismatches and states for a person.
 //! - [`progress`]: a line that counts, on a terminal only.
 //! - [`request`]: requests that would be sent, in words.
-//! - [`json`]: the documented shapes of `--json`.
+//! - [`json`], [`plugins`]: the documented shapes of `--json`.
 
 pub mod color;
 pub mod escape;
 pub mod json;
+pub mod kit;
+pub mod plugins;
 pub mod progress;
 pub mod request;
 pub mod tree;

@@ -1,13 +1,19 @@
 //! The plugins that the host carries with it.
 
+use std::ptr::NonNull;
+
 use wasmtime::component::Component;
 
 use super::cache::Cache;
+use super::code_memory::page_size;
 use super::engine::engine;
 use super::failure::PluginError;
 use super::limits::Limits;
-use super::loader::{Plugin, digest};
-use crate::gate::grant::{Grant, NetlinkGrant, OvsdbGrant};
+use super::loader::Plugin;
+use crate::backends::dbus::BusAddress;
+use crate::digest::Digest;
+use crate::gate::grant::{DbusGrant, Grant, NetlinkGrant, OvsdbGrant};
+use crate::gate::pattern::Pattern;
 
 /// A component that is part of the program.
 pub struct Builtin {
@@ -15,7 +21,7 @@ pub struct Builtin {
     pub name: &'static str,
     /// The component.
     pub wasm: &'static [u8],
-    /// Its compiled code, where the program was built with it.
+    /// Its compiled code, where the program was built with it; see [`include_paged`](crate::include_paged).
     pub compiled: Option<&'static [u8]>,
 }
 
@@ -25,7 +31,7 @@ fn grant(name: &str) -> Grant {
         "net" => Grant {
             netlink: Some(NetlinkGrant::everything()),
             ovsdb: Some(OvsdbGrant::of_net()),
-            secrets: vec![crate::gate::pattern::Pattern::new("*")],
+            secrets: vec![Pattern::new("*")],
             ..Grant::default()
         },
         // What it asks for is what it is for: NetworkManager alone.
@@ -37,44 +43,74 @@ fn grant(name: &str) -> Grant {
     }
 }
 
+/// The component of code that was compiled ahead, if it was for an engine like this one.
+fn ahead(code: &'static [u8]) -> Option<Component> {
+    let in_place = code.as_ptr().addr().is_multiple_of(page_size());
+    // SAFETY: the code is part of this program, made by its own build from the component beside it; it lives as long as the program and is
+    // never written to. A build for another engine is refused by wasmtime itself.
+    let component = unsafe {
+        match in_place {
+            true => Component::deserialize_raw(engine(), NonNull::from(code)),
+            false => Component::deserialize(engine(), code),
+        }
+    };
+    component.ok()
+}
+
 impl Builtin {
     /// What it is granted unless the operator says otherwise.
     pub fn grant(&self) -> Grant {
         grant(self.name)
     }
 
-    /// Loads it: from the code that was compiled ahead, else through the cache. `granted` takes the place of what it is granted otherwise.
+    /// What it is granted in a tenant unless the operator says otherwise: what lies in the tenant's own namespace, and the bus that the tenant
+    /// was given. Attributes that op-dbus has no name for could lead out of there.
+    pub fn grant_in_tenant(&self, bus: Option<&BusAddress>) -> Grant {
+        let own = self.grant();
+        Grant {
+            netlink: own.netlink.map(|netlink| NetlinkGrant {
+                unknown_attributes: false,
+                ..netlink
+            }),
+            dbus: own.dbus.zip(bus).map(|(dbus, bus)| DbusGrant {
+                buses: vec![Pattern::new(bus.word())],
+                ..dbus
+            }),
+            ovsdb: None,
+            secrets: own.secrets,
+        }
+    }
+
+    /// Loads it as the plugin `name`: from the code that was compiled ahead, else through the cache. `granted` takes the place of what it is
+    /// granted otherwise: everything that it is for under its own name, nothing under another.
     ///
     /// # Errors
     /// When the component does not fit the contract.
     pub fn load(
         &self,
+        name: &str,
         cache: &Cache,
         granted: Option<Grant>,
         limits: Limits,
     ) -> Result<Plugin, PluginError> {
-        let ahead = self.compiled.and_then(|code| {
-            // SAFETY: the code is part of this program, made by its own build from the component beside it. A build for another engine is
-            // refused by `deserialize` itself.
-            unsafe { Component::deserialize(engine(), code) }.ok()
+        let ahead = self.compiled.and_then(ahead);
+        let grant = granted.unwrap_or_else(|| match name == self.name {
+            true => self.grant(),
+            false => Grant::default(),
         });
-        let digest = digest(self.wasm);
+        let digest = Digest::of(self.wasm).hex();
         let component = match ahead {
             Some(component) => component,
             None => cache
                 .component(self.wasm, &digest)
                 .map_err(|error| PluginError::Load {
-                    plugin: self.name.into(),
+                    plugin: name.to_owned(),
                     reason: format!("{error:#}"),
                 })?,
         };
-        Plugin::new(
-            self.name,
-            digest,
-            &component,
-            granted.unwrap_or_else(|| self.grant()),
-            limits,
-        )
+        let mut plugin = Plugin::new(name, digest, &component, grant, limits)?;
+        plugin.is_builtin = true;
+        Ok(plugin)
     }
 
     /// The compiled code, for building it into the program.

@@ -7,13 +7,17 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::compile::{Apart, CompileError};
 use super::engine::engine;
+use super::limits::Limits;
+use super::misfit;
 
 const CHECKSUM: usize = 32;
 
@@ -21,36 +25,92 @@ const CHECKSUM: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Cache {
     directory: Option<PathBuf>,
+    /// The program `op-dbus`, which compiles what others wrote.
+    program: PathBuf,
 }
 
 impl Cache {
     /// A cache in `directory`, which is made when the first component is kept; without one, nothing is kept.
     pub fn new(directory: Option<PathBuf>) -> Self {
-        Self { directory }
+        Self {
+            directory,
+            // This very program; that stays what it is when a package is upgraded meanwhile.
+            program: "/proc/self/exe".into(),
+        }
     }
 
-    /// The component of these bytes: from the cache, else compiled and, where possible, kept.
+    /// The same in a program that is not `op-dbus`, which lies elsewhere.
+    pub fn compiled_by(self, program: &Path) -> Self {
+        Self {
+            program: program.to_owned(),
+            ..self
+        }
+    }
+
+    /// The component of these bytes, which are our own: from the cache, else compiled and, where possible, kept.
     ///
     /// # Errors
     /// When the bytes are no component that the engine takes. A cache that cannot be used is passed over.
     pub fn component(&self, wasm: &[u8], digest: &str) -> wasmtime::Result<Component> {
-        let path = self
-            .directory
-            .as_ref()
-            .map(|directory| directory.join(file_name(digest)));
-        if let Some(path) = &path
-            && let Some(component) = load(path)
-        {
+        if let Some(component) = self.known(digest) {
             return Ok(component);
         }
+        if let Some(reason) = misfit::of_bytes(wasm) {
+            return Err(wasmtime::Error::msg(reason));
+        }
         let component = Component::new(engine(), wasm)?;
-        if let Some(path) = &path
-            && let Err(error) = keep(path, &component.serialize()?)
+        self.keep(digest, &component.serialize()?);
+        Ok(component)
+    }
+
+    /// The component of bytes that others wrote: from the cache, else compiled in a process apart and, where possible, kept.
+    ///
+    /// # Errors
+    /// When the bytes are no component that the engine takes, or compiling them takes more than the limits allow.
+    pub fn foreign(
+        &self,
+        wasm: &[u8],
+        digest: &str,
+        limits: &Limits,
+    ) -> Result<Component, CompileError> {
+        if let Some(component) = self.known(digest) {
+            return Ok(component);
+        }
+        let program = &self.program;
+        let code = Apart { program, limits }.compile(wasm)?;
+        // SAFETY: the code is what the compiler of this program wrote, as another process; see `compile` for what that is worth.
+        let component = unsafe { Component::deserialize(engine(), &code) };
+        let component = component.map_err(|error| CompileError::Died(format!("{error:#}")))?;
+        self.keep(digest, &code);
+        Ok(component)
+    }
+
+    fn path(&self, digest: &str) -> Option<PathBuf> {
+        let directory = self.directory.as_ref()?;
+        Some(directory.join(file_name(digest)))
+    }
+
+    fn known(&self, digest: &str) -> Option<Component> {
+        load(&self.path(digest)?)
+    }
+
+    /// One that cannot be kept is compiled again the next time.
+    fn keep(&self, digest: &str, code: &[u8]) {
+        if let Some(path) = self.path(digest)
+            && let Err(error) = keep(&path, code)
         {
             tracing::debug!("compiled code is not kept in {}: {error}", path.display());
         }
-        Ok(component)
     }
+}
+
+/// Of the code and of the file's name: the code of one component is not that of another.
+fn checksum(path: &Path, code: &[u8]) -> impl AsRef<[u8]> {
+    let name = path.file_name().unwrap_or_default();
+    Sha256::new()
+        .chain_update(name.as_bytes())
+        .chain_update(code)
+        .finalize()
 }
 
 /// Names the component and everything that its code depends on: engine version, settings, processor.
@@ -73,7 +133,7 @@ fn load(path: &Path) -> Option<Component> {
     }
     let bytes = fs::read(path).ok()?;
     let (code, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
-    if Sha256::digest(code).as_slice() != checksum {
+    if self::checksum(path, code).as_ref() != checksum {
         return None;
     }
     // SAFETY: the bytes are what `Component::serialize` made, as far as a checksum can tell, and nobody but this user, who could replace
@@ -89,7 +149,7 @@ fn keep(path: &Path, code: &[u8]) -> std::io::Result<()> {
         .create(directory)?;
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(code)?;
-    file.write_all(&Sha256::digest(code))?;
+    file.write_all(checksum(path, code).as_ref())?;
     file.persist(path)?;
     Ok(())
 }
@@ -107,6 +167,28 @@ mod tests {
         cache.component(EMPTY, "abc").unwrap();
         let path = directory.path().join("code").join(file_name("abc"));
         assert!(load(&path).is_some());
+    }
+
+    #[test]
+    fn the_code_of_one_component_is_not_taken_for_that_of_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(Some(directory.path().into()));
+        cache.component(EMPTY, "abc").unwrap();
+        let (one, other) = (file_name("abc"), file_name("def"));
+        fs::rename(directory.path().join(one), directory.path().join(&other)).unwrap();
+        assert!(load(&directory.path().join(other)).is_none());
+    }
+
+    #[test]
+    fn a_link_to_a_file_is_not_loaded() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(Some(directory.path().into()));
+        cache.component(EMPTY, "abc").unwrap();
+        let path = directory.path().join(file_name("abc"));
+        let elsewhere = directory.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(load(&path).is_none());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The Wasm engine: what all plugins share.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasmtime::{Config, Engine};
+
+use super::code_memory::InPlace;
 
 /// How often the engine's clock moves: a guest that computes lets go that often, and past its deadline is stopped within one tick.
 const TICK: Duration = Duration::from_millis(10);
@@ -23,7 +25,8 @@ fn config() -> Config {
         .async_stack_size(FIBER_STACK)
         // Memory is reserved lazily: a small reservation keeps the start of a process cheap.
         .memory_reservation(1 << 30)
-        .memory_guard_size(64 << 10);
+        .memory_guard_size(64 << 10)
+        .with_custom_code_memory(Some(Arc::new(InPlace)));
     config
 }
 

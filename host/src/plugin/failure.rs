@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::source::SourceError;
+use super::stack;
 use crate::contract::types::{BackendError, Failure};
 
 /// A failure of a plugin or of what it called; names phase, plugin and source.
@@ -15,18 +17,34 @@ pub enum PluginError {
         /// What is wrong with it and the way out.
         reason: String,
     },
+    /// Its file is not used.
+    #[error("plugin {plugin} is not loaded: {why}")]
+    Source {
+        /// Its name in the configuration.
+        plugin: String,
+        /// What is wrong with the file and the way out.
+        why: Box<SourceError>,
+    },
     /// The guest trapped: a defect in it, or a limit that it ran into.
-    #[error("plugin {plugin} failed in {call}: {reason}")]
+    #[error(
+        "plugin {plugin} failed in {call}{}: {reason}{}",
+        .so_far.as_ref().map(|so_far| format!(" ({so_far})")).unwrap_or_default(),
+        stack::picture(.stack)
+    )]
     Trap {
-        /// Its name.
+        /// Its name, and its version where it is known.
         plugin: String,
         /// The export that was called.
         call: &'static str,
-        /// The trap, with the guest's own stack.
+        /// What it had asked of the host before; absent for nothing.
+        so_far: Option<String>,
+        /// The trap in its own words.
         reason: String,
+        /// The guest's own stack, the innermost function first.
+        stack: Vec<String>,
     },
     /// The guest needed more than its limits allow.
-    #[error("plugin {plugin} cannot do {call}: {reason}. A state file of fewer objects needs less")]
+    #[error("plugin {plugin} cannot do {call}: {reason}")]
     Limit {
         /// Its name.
         plugin: String,
@@ -54,6 +72,14 @@ pub enum PluginError {
         call: &'static str,
         /// What it said.
         failure: Failure,
+    },
+    /// Compiling the component failed, or took more than its limits allow.
+    #[error("plugin {plugin} cannot be compiled: {reason}")]
+    Compile {
+        /// Its name.
+        plugin: String,
+        /// What the compiler said, or which limit it ran into.
+        reason: String,
     },
     /// The plugin answered with something that the contract does not allow.
     #[error("plugin {plugin} broke the contract in {call}: {reason}")]

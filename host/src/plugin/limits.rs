@@ -19,12 +19,23 @@ pub struct Limits {
     pub deadline: Duration,
     /// How many calls a plugin may make to the host during one call into it.
     pub host_calls: u64,
+    /// Bytes of what a plugin asks to be changed during one call into it, whether or not it is granted; 256 are added for each request,
+    /// because the host keeps a record of it.
+    pub requests: usize,
+    /// Bytes of one JSON document that a plugin answers with.
+    pub document: usize,
     /// Subscriptions to signals that a plugin may hold at once.
     pub subscriptions: u64,
+    /// Handles to things of the host (subscriptions, WASI's timers and streams) that a plugin may hold at once.
+    pub handles: usize,
     /// Lines that a plugin may log during one call.
     pub log_lines: u32,
     /// Bytes of one such line.
     pub log_line_length: usize,
+    /// Bytes of address space for compiling the component.
+    pub compile_memory: usize,
+    /// How long compiling may take, and how much of a processor's time.
+    pub compile_deadline: Duration,
 }
 
 impl Default for Limits {
@@ -37,9 +48,15 @@ impl Default for Limits {
             crossing: 256 << 20,
             deadline: Duration::from_secs(120),
             host_calls: 100_000,
+            requests: 256 << 20,
+            document: 64 << 20,
             subscriptions: 16,
+            handles: 1_024,
             log_lines: 1_000,
             log_line_length: 4_096,
+            // Cranelift takes some 200 MiB for a component of 2 MiB; much of the rest is reserved for threads and not used.
+            compile_memory: 2 << 30,
+            compile_deadline: Duration::from_secs(120),
         }
     }
 }
@@ -87,7 +104,7 @@ impl ResourceLimiter for Meter {
         let granted = take(&mut self.memory_left, current, desired);
         if !granted {
             self.refused = Some(format!(
-                "it needs more memory than its limit `memory` allows, {} MiB",
+                "it needs more memory than its limit `memory` allows, {} MiB; a state file of fewer objects needs less",
                 self.limits.memory >> 20
             ));
         }
@@ -103,7 +120,7 @@ impl ResourceLimiter for Meter {
         let granted = take(&mut self.table_elements_left, current, desired);
         if !granted {
             self.refused = Some(format!(
-                "it needs larger tables than its limit `table_elements` allows, {}",
+                "it needs larger tables than its limit `table-elements` allows, {}",
                 self.limits.table_elements
             ));
         }

@@ -2,8 +2,13 @@
 
 pub mod builtin;
 pub mod cache;
+pub mod code_memory;
+pub mod compile;
 pub mod engine;
 pub mod failure;
 pub mod instance;
 pub mod limits;
 pub mod loader;
+pub mod misfit;
+pub mod source;
+pub mod stack;

@@ -143,7 +143,7 @@ async fn a_real_network_manager_asks_and_is_answered() {
 
     let address = bus.address().clone();
     let grant = grant(r#"["wired"]"#);
-    let agent = Registered::new(address, SECTION, grant, secrets)
+    let agent = Registered::new(address, profiles(SECTION), grant, secrets)
         .await
         .unwrap()
         .expect("the section names secrets");
@@ -159,7 +159,7 @@ async fn a_real_network_manager_asks_and_is_answered() {
         tokio::task::yield_now().await;
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    agent.end().await;
+    drop(agent);
     // Its profile does not hold the secret.
     let profiles = host.directory().join("profiles");
     for profile in fs::read_dir(profiles).unwrap() {

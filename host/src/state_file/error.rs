@@ -11,12 +11,12 @@ use crate::output::escape::escape;
 #[derive(Debug, thiserror::Error)]
 pub enum StateFileError {
     /// The system refused.
-    #[error("{}: {source}", escape(name))]
+    #[error("{}: {cause}", escape(name))]
     Read {
         /// The file.
         name: String,
         /// The system's own words.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A directory was named.
     #[error("{}: this is a directory; name the state file in it", escape(name))]

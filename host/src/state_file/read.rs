@@ -19,9 +19,9 @@ pub(super) fn read(path: &Path) -> Result<Source, StateFileError> {
         return text("<stdin>".to_owned(), io::stdin().lock());
     }
     let name = path.display().to_string();
-    let failed = |source| StateFileError::Read {
+    let failed = |cause| StateFileError::Read {
         name: name.clone(),
-        source,
+        cause,
     };
     // Opening a FIFO would otherwise wait until somebody writes to it.
     let file = OpenOptions::new()
@@ -53,7 +53,7 @@ pub(crate) fn text(name: String, file: impl Read) -> Result<Source, StateFileErr
     let mut bytes = Vec::new();
     match file.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
         Ok(_) => {}
-        Err(source) => return Err(StateFileError::Read { name, source }),
+        Err(cause) => return Err(StateFileError::Read { name, cause }),
     }
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(StateFileError::TooLarge { name });

@@ -1,5 +1,6 @@
 //! The book that is kept of what plugins do: journalled before it happens, collected when it is only rehearsed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -34,7 +35,16 @@ pub struct Book {
     /// Images name the secrets that they hold by fingerprint: the texts must be on disk before they are.
     secrets: Option<Arc<SecretStore>>,
     rehearsed: Mutex<Vec<(String, Rehearsed)>>,
-    denied: Mutex<Vec<(String, Failure)>>,
+    answered: Mutex<BTreeMap<String, Answered>>,
+}
+
+/// What the kernel said to a plugin's requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Requests that it carried out.
+    pub done: usize,
+    /// Requests that it refused.
+    pub refused: usize,
 }
 
 struct Open {
@@ -111,9 +121,12 @@ impl Book {
         lock(&self.rehearsed).clone()
     }
 
-    /// What was denied, by plugin and in order.
-    pub fn denied(&self) -> Vec<(String, Failure)> {
-        lock(&self.denied).clone()
+    /// What the kernel has said so far to a plugin's requests.
+    pub fn answered_to(&self, plugin: &str) -> Answered {
+        lock(&self.answered)
+            .get(plugin)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// What has been done so far.
@@ -121,6 +134,13 @@ impl Book {
         let open = self.open.lock().await;
         let effects = open.as_ref().map(|open| open.effects.clone());
         effects.unwrap_or_default()
+    }
+
+    /// Whether a plugin has changed anything so far, or has tried to.
+    pub async fn has_acted(&self, plugin: &str) -> bool {
+        let open = self.open.lock().await;
+        open.as_ref()
+            .is_some_and(|open| open.effects.are_of(plugin))
     }
 
     fn append(&self, records: &[Record]) -> Result<(), Failure> {
@@ -372,6 +392,13 @@ impl Recorder for Book {
             .map(|trail| trail.transaction().to_owned())
     }
 
+    fn answered(&self, plugin: &str, done: usize, refused: usize) {
+        let mut answered = lock(&self.answered);
+        let answered = answered.entry(plugin.to_owned()).or_default();
+        answered.done += done;
+        answered.refused += refused;
+    }
+
     fn rehearsed(&self, plugin: &str, change: Rehearsed) {
         lock(&self.rehearsed).push((plugin.to_owned(), change));
     }
@@ -389,7 +416,6 @@ impl Recorder for Book {
         {
             tracing::error!("a denial is not in the audit log: {error}");
         }
-        lock(&self.denied).push((plugin.to_owned(), failure.clone()));
     }
 }
 

@@ -1,4 +1,6 @@
 //! Checkpoints on disk: what the plugins noted of the state before, to go back to.
+//!
+//! One file each, `NUMBER-ORIGIN.json`: how old it is and whose stands in its name, so that room is made without reading any.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +12,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::effects::Effects;
-use super::state_dir::write_durably;
+use super::state_dir::{Bounds, StateDir, write_durably};
 use super::undoers::{PluginUndo, release};
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 use crate::timing;
@@ -26,6 +28,16 @@ pub enum Origin {
     Hand,
     /// An apply, before its changes: it holds what the apply concerned.
     Apply,
+}
+
+impl Origin {
+    /// As the name of a file has it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Hand => "hand",
+            Self::Apply => "apply",
+        }
+    }
 }
 
 /// What one plugin noted.
@@ -57,15 +69,26 @@ pub struct Checkpoint {
     pub effects: Option<Effects>,
 }
 
+/// Where a checkpoint is.
+#[derive(Clone, Debug)]
+struct Place {
+    origin: Origin,
+    path: PathBuf,
+}
+
 /// The checkpoints of one network namespace.
 pub struct Checkpoints {
     directory: PathBuf,
+    bounds: Bounds,
 }
 
 impl Checkpoints {
-    /// Those in `directory`, which is made at the first checkpoint.
-    pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    /// Those in a state directory.
+    pub fn of(state: &StateDir) -> Self {
+        Self {
+            directory: state.checkpoints(),
+            bounds: state.bounds().clone(),
+        }
     }
 
     /// All, oldest first.
@@ -73,7 +96,8 @@ impl Checkpoints {
     /// # Errors
     /// When the directory or a checkpoint cannot be read.
     pub fn list(&self) -> anyhow::Result<Vec<Checkpoint>> {
-        self.files()?.values().map(|path| read(path)).collect()
+        let files = self.files()?;
+        files.values().map(|place| read(&place.path)).collect()
     }
 
     /// The checkpoint of that number, or the newest one.
@@ -81,13 +105,18 @@ impl Checkpoints {
     /// # Errors
     /// When there is none; the error lists those that are there.
     pub fn get(&self, id: Option<u64>) -> anyhow::Result<Checkpoint> {
+        read(&self.place(id)?.1.path)
+    }
+
+    /// Number and place of that checkpoint, or of the newest one.
+    fn place(&self, id: Option<u64>) -> anyhow::Result<(u64, Place)> {
         let files = self.files()?;
         let found = match id {
-            Some(id) => files.get(&id),
-            None => files.values().next_back(),
+            Some(id) => files.get_key_value(&id),
+            None => files.last_key_value(),
         };
         match (found, id) {
-            (Some(path), _) => read(path),
+            (Some((id, place)), _) => Ok((*id, place.clone())),
             (None, None) => bail!(
                 "there is no checkpoint to go back to; every apply leaves one, `op-dbus checkpoint create` makes one"
             ),
@@ -106,21 +135,21 @@ impl Checkpoints {
     /// # Errors
     /// As [`Checkpoints::get`].
     pub fn way_back(&self, id: Option<u64>) -> anyhow::Result<Vec<Checkpoint>> {
-        let target = self.get(id)?;
-        let mut way: Vec<_> = self
-            .list()?
-            .into_iter()
-            .filter(|checkpoint| checkpoint.id > target.id && checkpoint.origin == Origin::Apply)
-            .collect();
-        way.reverse();
-        way.push(target);
-        Ok(way)
+        let (target, place) = self.place(id)?;
+        let files = self.files()?;
+        let later = files.range(target + 1..).rev();
+        let applies = later.filter(|(_, place)| place.origin == Origin::Apply);
+        applies
+            .map(|(_, place)| place)
+            .chain([&place])
+            .map(|place| read(&place.path))
+            .collect()
     }
 
     /// Keeps a new checkpoint.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or would be one too many.
     pub fn add(
         &self,
         origin: Origin,
@@ -131,8 +160,25 @@ impl Checkpoints {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)?;
-        let id = self
-            .files()?
+        if let Some(most) = self.bounds.checkpoints
+            && origin == Origin::Hand
+        {
+            let all = self.files()?;
+            let by_hand = all
+                .values()
+                .filter(|one| one.origin == Origin::Hand)
+                .count();
+            // One for applies is always free: of theirs the oldest goes once the new state holds.
+            if all.len() >= most || by_hand + 1 >= most {
+                bail!(
+                    "there are {} checkpoints, and the quota `checkpoints` allows {most}, one of them of an apply: delete one with \
+                     `op-dbus checkpoint delete ID`",
+                    all.len()
+                );
+            }
+        }
+        let files = self.files()?;
+        let id = files
             .keys()
             .next_back()
             .map_or(0, |id| id + 1)
@@ -154,7 +200,7 @@ impl Checkpoints {
             &self.directory.join("next"),
             (id + 1).to_string().as_bytes(),
         )?;
-        write(&self.path(id), &serde_json::to_vec(&checkpoint)?)?;
+        self.keep(&self.path(id, origin), &checkpoint)?;
         Ok(checkpoint)
     }
 
@@ -163,11 +209,18 @@ impl Checkpoints {
     /// # Errors
     /// When it cannot be written; then the checkpoint is as it was.
     pub fn set_effects(&self, id: u64, effects: Effects) -> anyhow::Result<()> {
+        let (_, place) = self.place(Some(id))?;
         let checkpoint = Checkpoint {
             effects: Some(effects),
-            ..self.get(Some(id))?
+            ..read(&place.path)?
         };
-        write(&self.path(id), &serde_json::to_vec(&checkpoint)?)
+        self.keep(&place.path, &checkpoint)
+    }
+
+    fn keep(&self, path: &Path, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+        let bytes = serde_json::to_vec(checkpoint)?;
+        self.bounds.room.take(bytes.len() as u64)?;
+        write(path, &bytes)
     }
 
     /// Discards the oldest ones of applies, so that the newest remain. Returns what went wrong with that and does no harm.
@@ -176,8 +229,8 @@ impl Checkpoints {
     /// As [`Checkpoints::discard`].
     pub async fn make_room(&self, plugins: &dyn PluginUndo) -> anyhow::Result<Vec<String>> {
         let mut notes = Vec::new();
-        for checkpoint in self.surplus()? {
-            notes.extend(self.discard(&checkpoint, plugins).await?);
+        for place in self.surplus()? {
+            notes.extend(self.discard(&read(&place.path)?, plugins).await?);
         }
         Ok(notes)
     }
@@ -191,13 +244,17 @@ impl Checkpoints {
         transaction: &str,
         plugins: &dyn PluginUndo,
     ) -> anyhow::Result<Vec<String>> {
-        let mut notes = Vec::new();
-        for checkpoint in self.list()? {
-            if checkpoint.origin == Origin::Apply && checkpoint.comment == transaction {
-                notes.extend(self.discard(&checkpoint, plugins).await?);
-            }
+        let files = self.files()?;
+        let mut applies = files.values().filter(|place| place.origin == Origin::Apply);
+        // It made the newest one, or none.
+        let Some(newest) = applies.next_back() else {
+            return Ok(Vec::new());
+        };
+        let checkpoint = read(&newest.path)?;
+        match checkpoint.comment == transaction {
+            true => self.discard(&checkpoint, plugins).await,
+            false => Ok(Vec::new()),
         }
-        Ok(notes)
     }
 
     /// Removes a checkpoint, and [releases](release) what the plugins noted in it.
@@ -219,12 +276,12 @@ impl Checkpoints {
     /// # Errors
     /// When there is none of that number, or it cannot be removed.
     fn delete(&self, id: u64) -> anyhow::Result<()> {
-        self.get(Some(id))?;
-        fs::remove_file(self.path(id)).with_context(|| format!("checkpoint {id} cannot be removed"))
+        let (_, place) = self.place(Some(id))?;
+        fs::remove_file(place.path).with_context(|| format!("checkpoint {id} cannot be removed"))
     }
 
-    fn path(&self, id: u64) -> PathBuf {
-        self.directory.join(format!("{id}.json"))
+    fn path(&self, id: u64, origin: Origin) -> PathBuf {
+        self.directory.join(format!("{id}-{}.json", origin.word()))
     }
 
     /// The number that the next checkpoint gets at least: a number is never used twice, or `rollback ID` could go to another state than
@@ -237,7 +294,7 @@ impl Checkpoints {
         }
     }
 
-    fn files(&self) -> anyhow::Result<BTreeMap<u64, PathBuf>> {
+    fn files(&self) -> anyhow::Result<BTreeMap<u64, Place>> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -251,19 +308,26 @@ impl Checkpoints {
         let mut files = BTreeMap::new();
         for entry in entries {
             let path = entry?.path();
-            let id = path
-                .file_name()
-                .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
-            files.extend(id.map(|id| (id, path)));
+            let named = path.file_name().and_then(|name| {
+                let (id, origin) = name.to_str()?.strip_suffix(".json")?.split_once('-')?;
+                let mut origins = [Origin::Hand, Origin::Apply].into_iter();
+                let origin = origins.find(|known| known.word() == origin)?;
+                Some((id.parse().ok()?, origin))
+            });
+            files.extend(named.map(|(id, origin)| (id, Place { origin, path })));
         }
         Ok(files)
     }
 
     /// Those of applies that are more than are kept, oldest first.
-    fn surplus(&self) -> anyhow::Result<Vec<Checkpoint>> {
-        let mut old = self.list()?;
-        old.retain(|checkpoint| checkpoint.origin == Origin::Apply);
-        let surplus = old.len().saturating_sub(KEPT);
+    fn surplus(&self) -> anyhow::Result<Vec<Place>> {
+        let mut old: Vec<_> = self.files()?.into_values().collect();
+        let all = old.len();
+        old.retain(|place| place.origin == Origin::Apply);
+        let by_hand = all - old.len();
+        let most = self.bounds.checkpoints;
+        let kept = most.map_or(KEPT, |most| most.saturating_sub(by_hand).clamp(1, KEPT));
+        let surplus = old.len().saturating_sub(kept);
         old.truncate(surplus);
         Ok(old)
     }
@@ -285,6 +349,11 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transaction::state_dir::tests::namespace;
+
+    fn checkpoints_in(root: &tempfile::TempDir) -> Checkpoints {
+        Checkpoints::of(&StateDir::open(root.path(), namespace(1)).unwrap())
+    }
 
     fn made(checkpoints: &Checkpoints, origin: Origin) -> u64 {
         checkpoints
@@ -305,21 +374,59 @@ mod tests {
     #[test]
     fn keeps_the_last_ten_of_applies_and_all_made_by_hand() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().join("checkpoints"));
+        let checkpoints = checkpoints_in(&directory);
         assert_eq!(made(&checkpoints, Origin::Hand), 1);
         for _ in 0..12 {
             made(&checkpoints, Origin::Apply);
             for surplus in checkpoints.surplus().unwrap() {
-                checkpoints.delete(surplus.id).unwrap();
+                fs::remove_file(surplus.path).unwrap();
             }
         }
         assert_eq!(ids(&checkpoints), [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
     }
 
     #[test]
+    fn a_quota_keeps_fewer_of_applies_and_refuses_one_too_many_by_hand() {
+        let root = tempfile::tempdir().unwrap();
+        let bounds = Bounds {
+            checkpoints: Some(2),
+            ..Bounds::default()
+        };
+        let state = StateDir::of_tenant(root.path(), namespace(1), bounds).unwrap();
+        let checkpoints = Checkpoints::of(&state);
+        for _ in 0..3 {
+            made(&checkpoints, Origin::Apply);
+        }
+        let surplus = checkpoints.surplus().unwrap();
+        let surplus: Vec<_> = surplus
+            .iter()
+            .map(|one| read(&one.path).unwrap().id)
+            .collect();
+        assert_eq!(surplus, [1]);
+        let one_too_many = checkpoints.add(Origin::Hand, String::new(), Vec::new());
+        let error = one_too_many.unwrap_err().to_string();
+        assert!(error.contains("checkpoint delete"), "{error}");
+    }
+
+    #[test]
+    fn room_is_made_without_reading_those_that_stay() {
+        let root = tempfile::tempdir().unwrap();
+        let checkpoints = checkpoints_in(&root);
+        for _ in 0..=KEPT {
+            made(&checkpoints, Origin::Apply);
+        }
+        for id in 2..=KEPT as u64 + 1 {
+            fs::write(checkpoints.path(id, Origin::Apply), "damaged").unwrap();
+        }
+        let surplus = checkpoints.surplus().unwrap();
+        assert_eq!(surplus.len(), 1);
+        assert_eq!(read(&surplus[0].path).unwrap().id, 1);
+    }
+
+    #[test]
     fn a_number_is_never_used_twice() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().into());
+        let checkpoints = checkpoints_in(&directory);
         made(&checkpoints, Origin::Apply);
         checkpoints.delete(1).unwrap();
         assert_eq!(made(&checkpoints, Origin::Apply), 2);
@@ -335,7 +442,7 @@ mod tests {
     #[test]
     fn the_way_back_passes_every_later_apply_and_no_later_checkpoint_made_by_hand() {
         let directory = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(directory.path().into());
+        let checkpoints = checkpoints_in(&directory);
         for origin in [Origin::Apply, Origin::Hand, Origin::Apply, Origin::Apply] {
             made(&checkpoints, origin);
         }

@@ -16,7 +16,6 @@ use super::record::{Begin, PluginDigest, Record};
 use super::state_dir::StateDir;
 use super::trail::Trail;
 use super::undoers::{Undoers, release};
-use crate::audit::AuditLog;
 use crate::plugin::failure::describe;
 use crate::secrets::SecretStore;
 
@@ -82,7 +81,7 @@ impl<'a> Transaction<'a> {
         let begin = Begin::now(opening.command, opening.plugins);
         let begin = begin.context("this process cannot be told")?;
         let id = begin.transaction.clone();
-        let log = AuditLog::open(&opening.state.audit());
+        let log = opening.state.audit_log();
         let log = log.context("the audit log cannot be opened")?;
         let journal = Journal::begin(opening.state, begin.clone())?;
         let effects = Effects::of([&Record::Begin(begin.clone())]);
@@ -92,7 +91,7 @@ impl<'a> Transaction<'a> {
         let mut begun = Self {
             id,
             book: Arc::new(book),
-            checkpoints: Checkpoints::new(opening.state.checkpoints()),
+            checkpoints: Checkpoints::of(opening.state),
             checkpoint: None,
             noted: Vec::new(),
             undoers: opening.undoers,
@@ -176,7 +175,10 @@ impl<'a> Transaction<'a> {
     }
 
     async fn hold(&self, within: Duration) -> Result<Ending, Cause> {
+        let failed = |error: std::io::Error| Cause::Journal(error.to_string());
+        failpoint!("hold.before-checkpoint").map_err(failed)?;
         self.complete_checkpoint().await?;
+        failpoint!("hold.before-record").map_err(failed)?;
         let deadline = Deadline::after(within);
         let held = self.book.hold(&deadline).await;
         held.map_err(|failure| Cause::Journal(describe(&failure)))?;

@@ -20,7 +20,8 @@ pub struct Deadline {
     pub boottime_ms: u64,
 }
 
-fn now_ms() -> u64 {
+/// Now, in milliseconds.
+pub fn now_ms() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     now.tv_sec.unsigned_abs() * 1000 + now.tv_nsec.unsigned_abs() / 1_000_000
 }

@@ -91,6 +91,12 @@ impl Effects {
         }
     }
 
+    /// Whether a plugin has changed anything, or has tried to.
+    pub fn are_of(&self, plugin: &str) -> bool {
+        self.in_kernel.iter().any(|known| known == plugin)
+            || self.elsewhere.iter().any(|image| image.plugin == plugin)
+    }
+
     /// What a plugin touched in a backend other than the kernel, in that order.
     pub fn elsewhere_of<'a>(
         &'a self,

@@ -1,6 +1,7 @@
 //! How a transaction ended, and why.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::deadline::Deadline;
 use super::probes::Failed;
@@ -19,6 +20,8 @@ pub enum Cause {
         plugin: String,
         /// The object.
         target: String,
+        /// The step.
+        summary: String,
         /// What the backend said.
         message: String,
     },
@@ -30,6 +33,15 @@ pub enum Cause {
     Unhealthy(Vec<Failed>),
     /// All was done, and nobody has said in time that it works; or somebody, that it does not.
     Unconfirmed(String),
+    /// A plugin says that the system is as it was wished, while its own `diff` still has steps to get there.
+    Contradicted {
+        /// The plugin.
+        plugin: String,
+        /// What its steps concern.
+        targets: Vec<String>,
+    },
+    /// It took longer than the operator allows.
+    Late(Duration),
     /// Somebody asked to stop, by this signal.
     Interrupted(&'static str),
     /// The outcome could not be written down.
@@ -43,8 +55,9 @@ impl fmt::Display for Cause {
             Self::Step {
                 plugin,
                 target,
+                summary,
                 message,
-            } => write!(f, "{plugin}: {target}: {message}"),
+            } => write!(f, "{plugin}: {target}: {summary}: {message}"),
             Self::Mismatch(found) => {
                 let count: usize = found.iter().map(|(_, mismatches)| mismatches.len()).sum();
                 write!(f, "the system was read back and differs in {count} places")
@@ -65,6 +78,19 @@ impl fmt::Display for Cause {
                 )
             }
             Self::Unconfirmed(why) => f.write_str(why),
+            Self::Contradicted { plugin, targets } => write!(
+                f,
+                "{plugin} says that all is done, but its own comparison still finds steps to take: {}",
+                targets.join(", ")
+            ),
+            Self::Late(within) => write!(
+                f,
+                "it did not end within {} (`transaction-deadline`; of a tenant, its quota `transaction`)",
+                humantime::format_duration(*within)
+            ),
+            Self::Interrupted("SIGXCPU") => {
+                f.write_str("its quota of processor time, `cpu-time`, is used up")
+            }
             Self::Interrupted(signal) => write!(f, "{signal} came"),
             Self::Journal(message) => f.write_str(message),
         }
@@ -114,6 +140,7 @@ pub fn first_failure(plugin: &str, outcomes: &[Outcome]) -> Option<Cause> {
         outcome.failed.as_ref().map(|failure| Cause::Step {
             plugin: plugin.to_owned(),
             target: outcome.target.clone(),
+            summary: outcome.summary.clone(),
             message: describe(failure),
         })
     })

@@ -6,6 +6,7 @@
 
 /// All points, in the order in which a transaction passes them.
 pub const NAMES: &[&str] = &[
+    "noted",
     "journal.create.before-write",
     "journal.create.before-sync",
     "journal.create.before-rename",
@@ -16,6 +17,22 @@ pub const NAMES: &[&str] = &[
     "journal.append.before-sync",
     "journal.append.before-mark",
     "journal.append.done",
+    "apply.before-plugin",
+    "apply.after-plugin",
+    "verify.before",
+    "settle.waiting",
+    "verify.after",
+    "probes.after",
+    "hold.before-checkpoint",
+    "hold.before-record",
+    "hold.done",
+    "keeper.ready",
+    "keeper.before-listening",
+    "keeper.holding",
+    "keeper.before-commit",
+    "keeper.after-commit",
+    "keeper.before-undo",
+    "keeper.after-undo",
     "journal.finish.before-record",
     "journal.finish.before-rename",
     "journal.finish.before-directory-sync",
@@ -32,7 +49,10 @@ pub const NAMES: &[&str] = &[
     "ovsdb-undo.done",
     "audit.append.before-write",
     "audit.append.before-head",
+    "audit.rotate.before-rename",
     "audit.rotate.before-create",
+    "audit.rotate.before-head",
+    "audit.rotate.before-directory-sync",
 ];
 
 /// Whether `name` is in [`NAMES`]; for the check at compile time that [`failpoint!`](crate::failpoint) makes.

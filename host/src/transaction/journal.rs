@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{self, Damage, HeaderChecksum, Position, Tail};
 use super::process::boot_id;
-use super::record::{Begin, Difference, Record};
+use super::record::{Begin, Difference, PluginDigest, Record};
 use super::state_dir::{Namespace, StateDir, sync_directory};
 use crate::timing;
 
@@ -75,14 +75,14 @@ impl Unfinished {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Reading or writing failed; nothing that the record would have announced may happen.
-    #[error("journal {path}: {doing}: {source}")]
+    #[error("journal {path}: {doing}: {cause}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What was tried.
         doing: &'static str,
         /// Why it failed.
-        source: io::Error,
+        cause: io::Error,
     },
     /// There is one already: what it holds must be finished or undone first.
     #[error(
@@ -101,14 +101,14 @@ pub enum JournalError {
         damage: Damage,
     },
     /// Frames are whole, but a payload is no record.
-    #[error("journal {path}: record {number} is no record of this version: {source}")]
+    #[error("journal {path}: record {number} is no record of this version: {cause}")]
     NotARecord {
         /// The file.
         path: PathBuf,
         /// From 1.
         number: usize,
         /// What the decoder says.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
 }
 
@@ -155,6 +155,7 @@ impl Journal {
             .truncate(true)
             .mode(0o600)
             .open(&unnamed)?;
+        state.bounds().room.take(RESERVED_AT_FIRST)?;
         reserve(&file, 0, RESERVED_AT_FIRST)?;
         failpoint!("journal.create.before-write")?;
         file.write_all_at(&block, 0)?;
@@ -206,7 +207,7 @@ impl Journal {
         if needed > self.reserved {
             // At least doubled, so that many small records do not extend it many times; less will do on a disk that is nearly full.
             let generous = needed.max(self.reserved * 2);
-            self.reserved = match reserve(&self.file, self.reserved, generous) {
+            self.reserved = match self.extend(generous) {
                 Ok(()) => generous,
                 Err(_) => {
                     let least = if records.iter().any(Record::is_final) {
@@ -215,7 +216,7 @@ impl Journal {
                         needed
                     };
                     if least > self.reserved {
-                        reserve(&self.file, self.reserved, least)?;
+                        self.extend(least)?;
                     }
                     least.max(self.reserved)
                 }
@@ -231,6 +232,14 @@ impl Journal {
         }
         self.end = end;
         Ok(())
+    }
+
+    /// Sets blocks aside up to `to`.
+    fn extend(&self, to: u64) -> io::Result<()> {
+        let room = &self.state.bounds().room;
+        let more = to - self.reserved;
+        room.take(more)?;
+        reserve(&self.file, self.reserved, to).inspect_err(|_| room.give_back(more))
     }
 
     fn write_durably(&self, bytes: &[u8], end: &Position) -> io::Result<()> {
@@ -279,32 +288,14 @@ impl Journal {
     /// When it cannot be read, or is damaged: see [`JournalError::Damaged`].
     pub fn unfinished(state: &StateDir) -> Result<Option<Unfinished>, JournalError> {
         let path = state.journal();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(state, "read")(error)),
+        let Some(Contents {
+            header,
+            records,
+            decoded,
+        }) = Contents::read(&path)?
+        else {
+            return Ok(None);
         };
-        let contents = frame::decode(&bytes).map_err(|damage| JournalError::Damaged {
-            path: path.clone(),
-            damage,
-        })?;
-        let not_a_record = |number: usize| {
-            let path = path.clone();
-            move |source| JournalError::NotARecord {
-                path,
-                number,
-                source,
-            }
-        };
-        let header: Header = serde_json::from_slice(&contents.header).map_err(not_a_record(0))?;
-        let records = contents
-            .payloads
-            .iter()
-            .enumerate()
-            .map(|(at, range)| {
-                serde_json::from_slice(&bytes[range.clone()]).map_err(not_a_record(at + 1))
-            })
-            .collect::<Result<Vec<Record>, _>>()?;
         if records.last().is_some_and(Record::is_final) {
             fs::rename(&path, state.previous_journal())
                 .and_then(|()| sync_directory(state.path()))
@@ -314,13 +305,48 @@ impl Journal {
         let boot_id = boot_id().map_err(failed(state, "read the boot id for"))?;
         Ok(Some(Unfinished {
             records,
-            tail: contents.tail,
+            tail: decoded.tail,
             same_namespace: header.namespace.is(state.namespace())
                 && header.namespace.boot_id == boot_id,
             namespace: header.namespace,
-            end: contents.end,
-            header: contents.header_checksum,
+            end: decoded.end,
+            header: decoded.header_checksum,
         }))
+    }
+
+    /// Which transaction was the last that came to its end, and to which; nothing where its journal is not there or cannot be read.
+    pub fn last_outcome(state: &StateDir) -> Option<(String, Outcome)> {
+        let mut records = Contents::read(&state.previous_journal())
+            .ok()??
+            .records
+            .into_iter();
+        let Some(Record::Begin(begin)) = records.next() else {
+            return None;
+        };
+        match records.next_back()? {
+            Record::Committed => Some((begin.transaction, Outcome::Committed)),
+            Record::Undone { incomplete } => {
+                Some((begin.transaction, Outcome::Undone { incomplete }))
+            }
+            _ => None,
+        }
+    }
+
+    /// The plugins of the transaction that is not over in the namespace of this directory (see [`StateDir::all`]); none if all is in order.
+    /// Changes nothing, and needs no lock.
+    ///
+    /// # Errors
+    /// As [`Journal::unfinished`].
+    pub fn pending(directory: &Path) -> Result<Vec<PluginDigest>, JournalError> {
+        let path = directory.join("journal");
+        let mut records = match Contents::read(&path)? {
+            Some(contents) => contents.records.into_iter(),
+            None => return Ok(Vec::new()),
+        };
+        Ok(match records.next() {
+            Some(Record::Begin(begin)) if !records.any(|record| record.is_final()) => begin.plugins,
+            _ => Vec::new(),
+        })
     }
 
     /// Goes on writing what a dead process left; its torn tail is wiped first.
@@ -356,6 +382,56 @@ impl Journal {
     }
 }
 
+/// What a journal holds.
+struct Contents {
+    header: Header,
+    records: Vec<Record>,
+    decoded: frame::Contents,
+}
+
+impl Contents {
+    /// Reads a journal, if there is one.
+    fn read(path: &Path) -> Result<Option<Self>, JournalError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => {
+                return Err(JournalError::Io {
+                    path: path.to_owned(),
+                    doing: "read",
+                    cause,
+                });
+            }
+        };
+        let decoded = frame::decode(&bytes).map_err(|damage| JournalError::Damaged {
+            path: path.to_owned(),
+            damage,
+        })?;
+        let not_a_record = |number: usize| {
+            let path = path.to_owned();
+            move |source| JournalError::NotARecord {
+                path,
+                number,
+                source,
+            }
+        };
+        let header = serde_json::from_slice(&decoded.header).map_err(not_a_record(0))?;
+        let records = decoded
+            .payloads
+            .iter()
+            .enumerate()
+            .map(|(at, range)| {
+                serde_json::from_slice(&bytes[range.clone()]).map_err(not_a_record(at + 1))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Some(Self {
+            header,
+            records,
+            decoded,
+        }))
+    }
+}
+
 /// Makes sure that the file has blocks from `from` to `to`, so that writing there cannot fail for want of space.
 fn reserve(file: &File, from: u64, to: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), from, to - from) {
@@ -377,11 +453,7 @@ fn reserve(file: &File, from: u64, to: u64) -> io::Result<()> {
 
 fn failed(state: &StateDir, doing: &'static str) -> impl FnOnce(io::Error) -> JournalError {
     let path = state.journal();
-    move |source| JournalError::Io {
-        path,
-        doing,
-        source,
-    }
+    move |cause| JournalError::Io { path, doing, cause }
 }
 
 #[cfg(test)]

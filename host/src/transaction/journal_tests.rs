@@ -279,6 +279,20 @@ fn in_another_process() {
     println!("\nreached the end");
 }
 
+#[test]
+fn an_error_names_its_cause_once() {
+    let root = tempfile::tempdir().unwrap();
+    let state = state(root.path());
+    std::fs::remove_dir_all(state.path()).unwrap();
+    let error = anyhow::Error::from(Journal::begin(&state, begin()).unwrap_err());
+    let shown = format!("{error:#}");
+    assert_eq!(
+        shown.matches("No such file or directory").count(),
+        1,
+        "{shown}"
+    );
+}
+
 /// Whether the other process reached its end.
 fn elsewhere(mut command: Command, root: &Path, failpoint: &str, disk: &str) -> bool {
     let output = command

@@ -3,10 +3,8 @@
 use async_trait::async_trait;
 
 use super::book::Book;
-use crate::backends::netlink::Kernel;
-use crate::contract::netlink::{
-    Address, BridgeVlan, Family, Link, LinkSelector, Neighbour, Request, Route, RouteScope, Rule,
-};
+use crate::backends::netlink::{Kernel, Layer};
+use crate::contract::netlink::Request;
 use crate::contract::types::Failure;
 use crate::gate::Recorder;
 
@@ -22,32 +20,12 @@ pub struct Journalled<'a> {
 }
 
 #[async_trait]
-impl Kernel for Journalled<'_> {
-    async fn links(&self, selectors: &[LinkSelector]) -> Result<Vec<Link>, Failure> {
-        self.kernel.links(selectors).await
+impl Layer for Journalled<'_> {
+    fn beneath(&self) -> &dyn Kernel {
+        self.kernel
     }
 
-    async fn addresses(&self, links: &[String]) -> Result<Vec<Address>, Failure> {
-        self.kernel.addresses(links).await
-    }
-
-    async fn routes(&self, within: &RouteScope) -> Result<Vec<Route>, Failure> {
-        self.kernel.routes(within).await
-    }
-
-    async fn rules(&self, families: &[Family]) -> Result<Vec<Rule>, Failure> {
-        self.kernel.rules(families).await
-    }
-
-    async fn neighbours(&self, links: &[String]) -> Result<Vec<Neighbour>, Failure> {
-        self.kernel.neighbours(links).await
-    }
-
-    async fn bridge_vlans(&self, links: &[String]) -> Result<Vec<BridgeVlan>, Failure> {
-        self.kernel.bridge_vlans(links).await
-    }
-
-    async fn execute(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
+    async fn change(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
         match self.book.before_netlink(HOST, self.kernel, requests).await {
             Ok(()) => self.kernel.execute(requests).await,
             Err(failure) => requests.iter().map(|_| Err(failure.clone())).collect(),

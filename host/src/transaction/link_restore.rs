@@ -166,21 +166,7 @@ pub mod attach {
             link: link.to_owned(),
             new_name: None,
             kind: None,
-            settings: LinkSettings {
-                up: None,
-                mtu: None,
-                mac: None,
-                description: None,
-                transmit_queue_length: None,
-                group: None,
-                arp: None,
-                all_multicast: None,
-                promiscuous: None,
-                address_generation: None,
-                controller: ControllerChange::Keep,
-                port: None,
-                unknown: Vec::new(),
-            },
+            settings: LinkSettings::default(),
         }
     }
 

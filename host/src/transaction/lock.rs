@@ -61,12 +61,12 @@ pub enum LockError {
     )]
     HeldByUnknown(PathBuf),
     /// The file cannot be opened, locked or written.
-    #[error("lock file {path}: {source}")]
+    #[error("lock file {path}: {cause}")]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -77,9 +77,9 @@ impl Lock {
     /// [`LockError::Held`] while a live process has it.
     pub fn acquire(state: &StateDir, command: &str) -> Result<Self, LockError> {
         let path = state.lock();
-        let failed = |source: io::Error| LockError::Io {
+        let failed = |cause: io::Error| LockError::Io {
             path: path.clone(),
-            source,
+            cause,
         };
         // Opened close-on-exec, as std does with all files.
         let mut file = OpenOptions::new()
@@ -154,9 +154,9 @@ impl Lock {
     /// When the file cannot be opened or asked.
     pub fn holder(state: &StateDir) -> Result<Option<LockError>, LockError> {
         let path = state.lock();
-        let failed = |source: io::Error| LockError::Io {
+        let failed = |cause: io::Error| LockError::Io {
             path: path.clone(),
-            source,
+            cause,
         };
         let mut file = match File::open(&path) {
             Ok(file) => file,

@@ -6,9 +6,10 @@
 //! - [`closing`], [`ending`], [`interrupt`]: how a transaction begins and ends: committed or undone.
 //! - [`book`], [`trail`], [`journalled`]: record what plugins and host do on the way; [`effects`] is what an undo needs of that.
 //! - [`reversal`], [`undoers`]: undo across plugins and backends; [`recovery`] does that for a dead process.
-//! - [`checkpoints`], [`rollback`](mod@rollback): what was before, and going back to it.
-//! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie.
+//! - [`checkpoints`], [`rollback`](mod@rollback): what was before, and going back to it; [`escrow`]: the secrets that this may need.
+//! - [`state_dir`]: where a network namespace's journal, lock and checkpoints lie; [`room`]: how much may.
 //! - [`pending`], [`deadline`]: a change that holds only if somebody says so in time.
+//! - [`noting`]: what a backend may keep for a transaction that died before it had begun.
 //! - [`lock`], [`process`]: one transaction at a time per namespace.
 //! - [`journal`], [`record`], [`frame`]: what is on disk before anything takes effect.
 //! - [`before_image`]: reads what a batch of requests may change, as [`footprint`] tells it; [`images`] holds it.
@@ -31,6 +32,7 @@ pub mod closing;
 pub mod deadline;
 pub mod effects;
 pub mod ending;
+pub mod escrow;
 pub mod footprint;
 pub mod frame;
 pub mod images;
@@ -41,6 +43,7 @@ pub mod link_names;
 pub mod link_restore;
 pub mod lock;
 pub mod moved;
+pub mod noting;
 pub mod ovsdb_undo;
 pub mod pending;
 pub mod plan;
@@ -51,6 +54,7 @@ pub mod record;
 pub mod recovery;
 pub mod reversal;
 pub mod rollback;
+pub mod room;
 pub mod same;
 pub mod settle;
 #[cfg(test)]

@@ -67,12 +67,12 @@ pub struct Planned {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// It cannot be read or written.
-    #[error("the plan {path}: {source}")]
+    #[error("the plan {path}: {cause}")]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's own words.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The key of the seal cannot be kept.
     #[error(
@@ -140,9 +140,9 @@ impl PlanFile {
         if !secrets.is_lasting() {
             return Err(PlanError::NoKey);
         }
-        let failed = |source: io::Error| PlanError::Io {
+        let failed = |cause: io::Error| PlanError::Io {
             path: path.to_owned(),
-            source,
+            cause,
         };
         let content =
             serde_json::value::to_raw_value(self).map_err(|error| failed(error.into()))?;
@@ -161,9 +161,9 @@ impl PlanFile {
     /// # Errors
     /// When there is none, or it is not as this host wrote it.
     pub fn read(path: &Path, secrets: &SecretStore) -> Result<Self, PlanError> {
-        let failed = |source: io::Error| PlanError::Io {
+        let failed = |cause: io::Error| PlanError::Io {
             path: path.to_owned(),
-            source,
+            cause,
         };
         let no_plan = |reason: String| PlanError::NoPlan {
             path: path.to_owned(),

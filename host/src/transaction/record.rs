@@ -132,7 +132,7 @@ pub struct Who {
     /// Whom sudo(8) names in SUDO_USER, or else the login user (/proc/self/loginuid).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// The tenant on whose behalf.
+    /// The tenant on whose behalf; the audit log adds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
 }
@@ -151,6 +151,15 @@ impl Who {
                 .or_else(|| login_uid.map(|uid| format!("uid {}", uid.trim()))),
             tenant: None,
         }
+    }
+
+    /// Whether it is this user: by name, or by number, which counts for whoever logged in as well as for whom the process ran as.
+    pub fn is(&self, user: &str) -> bool {
+        let login = self.login.as_deref();
+        login == Some(user)
+            || user.parse::<u32>().is_ok_and(|uid| {
+                self.uid == uid || login.is_some_and(|login| login == format!("uid {uid}"))
+            })
     }
 }
 

@@ -14,7 +14,7 @@ use super::reversal::Reversed;
 use super::state_dir::StateDir;
 use super::trail::Trail;
 use super::undoers::Undoers;
-use crate::audit::{AuditLog, Entry, Kind};
+use crate::audit::{Entry, Kind};
 
 /// What was found and done.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub async fn keep(
     Journal::resume(state, &unfinished)?.finish(Outcome::Committed)?;
     let how = format!("done, {why}");
     note(state, Kind::Transaction, unfinished.begin(), &how);
-    let room = Checkpoints::new(state.checkpoints());
+    let room = Checkpoints::of(state);
     let made = room.make_room(undoers.plugins).await;
     Ok(made.unwrap_or_else(|error| vec![format!("{error:#}")]))
 }
@@ -68,7 +68,7 @@ pub async fn recover(
         effects.kernel = Images::default();
     }
     let trail = begun.clone().and_then(|begin| {
-        let log = AuditLog::open(&state.audit());
+        let log = state.audit_log();
         let log = log.inspect_err(|error| tracing::error!("the audit log: {error}"));
         Some(Trail::new(log.ok()?, begin))
     });
@@ -79,7 +79,7 @@ pub async fn recover(
         && undone.incomplete.is_empty()
     {
         // The old state holds: there is nothing to go back to. Before the journal is closed, so that no death leaves a checkpoint too many.
-        let checkpoints = Checkpoints::new(state.checkpoints());
+        let checkpoints = Checkpoints::of(state);
         match checkpoints
             .forget(&begin.transaction, undoers.plugins)
             .await
@@ -104,15 +104,24 @@ pub async fn recover(
 /// Puts an end into the audit log. It holds whether or not that succeeds.
 fn note(state: &StateDir, kind: Kind, begun: Option<&Begin>, how: &str) {
     let what = begun.map_or("a transaction that had not begun", |begin| &begin.command);
+    write_down(state, kind, begun, format!("{how}: {what}"));
+}
+
+/// Puts into the audit log what else was done about what a dead process left.
+pub fn audit(state: &StateDir, summary: String) {
+    write_down(state, Kind::Recovery, None, summary);
+}
+
+fn write_down(state: &StateDir, kind: Kind, begun: Option<&Begin>, summary: String) {
     let entry = Entry {
         kind,
         who: Who::current(),
         plugin: None,
         transaction: begun.map(|begin| begin.transaction.clone()),
-        summary: format!("{how}: {what}"),
+        summary,
         detail: serde_json::Value::Null,
     };
-    let noted = AuditLog::open(&state.audit()).and_then(|log| {
+    let noted = state.audit_log().and_then(|log| {
         log.append(&entry)?;
         log.sync()
     });

@@ -7,18 +7,18 @@ use proptest::prelude::*;
 
 use super::properties::any_batches;
 use super::*;
+use crate::backends::netlink::Layer;
 use crate::contract::exports::op_dbus::plugin::state::{CheckpointData, Outcome};
-use crate::contract::netlink::{Link, RouteScope};
 use crate::gate::{Mode, Recorder};
 use crate::plugin::failure::PluginError;
 use crate::transaction::book::Book;
 use crate::transaction::effects::Effects;
 use crate::transaction::journal::Journal;
-use crate::transaction::record::{Begin, PluginDigest, Record};
+use crate::transaction::record::{Begin, Difference, PluginDigest, Record};
 use crate::transaction::recovery::recover;
 use crate::transaction::state_dir::StateDir;
 use crate::transaction::state_dir::tests::namespace;
-use crate::transaction::undoers::{NoBackend, PluginUndo, Undoers};
+use crate::transaction::undoers::{BackendUndo, PluginUndo, Undoers};
 
 /// A kernel whose caller dies after some requests: the answer to that batch never comes.
 struct Deadly<'a> {
@@ -27,32 +27,12 @@ struct Deadly<'a> {
 }
 
 #[async_trait]
-impl Kernel for Deadly<'_> {
-    async fn links(&self, selectors: &[LinkSelector]) -> Result<Vec<Link>, Failure> {
-        self.kernel.links(selectors).await
+impl Layer for Deadly<'_> {
+    fn beneath(&self) -> &dyn Kernel {
+        self.kernel
     }
 
-    async fn addresses(&self, links: &[String]) -> Result<Vec<Address>, Failure> {
-        self.kernel.addresses(links).await
-    }
-
-    async fn routes(&self, within: &RouteScope) -> Result<Vec<Route>, Failure> {
-        self.kernel.routes(within).await
-    }
-
-    async fn rules(&self, families: &[Family]) -> Result<Vec<Rule>, Failure> {
-        self.kernel.rules(families).await
-    }
-
-    async fn neighbours(&self, links: &[String]) -> Result<Vec<Neighbour>, Failure> {
-        self.kernel.neighbours(links).await
-    }
-
-    async fn bridge_vlans(&self, links: &[String]) -> Result<Vec<BridgeVlan>, Failure> {
-        self.kernel.bridge_vlans(links).await
-    }
-
-    async fn execute(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
+    async fn change(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {
         let left = *self.left.lock().unwrap();
         let Some(left) = left else {
             return self.kernel.execute(requests).await;
@@ -63,6 +43,21 @@ impl Kernel for Deadly<'_> {
         }
         *self.left.lock().unwrap() = Some(left - requests.len());
         self.kernel.execute(requests).await
+    }
+}
+
+/// Nothing of OVSDB was changed here.
+struct NoBackend;
+
+#[async_trait]
+impl BackendUndo for NoBackend {
+    async fn restore(
+        &self,
+        _: &str,
+        _: &[&serde_json::Value],
+        _: &dyn Recorder,
+    ) -> Result<Vec<Difference>, Failure> {
+        unreachable!()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Going back to a checkpoint: a transaction like an apply, verified like one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
+use super::apply::in_time;
 use super::book::{Book, object_of_change};
 use super::checkpoints::{Checkpoint, Noted};
 use super::closing::{Opening, Transaction};
@@ -12,6 +14,7 @@ use super::ending::{Cause, Report, first_failure};
 use super::images::Images;
 use super::interrupt::Interrupt;
 use super::journalled::Journalled;
+use super::noting;
 use super::record::PluginDigest;
 use super::reversal::reverse;
 use super::state_dir::StateDir;
@@ -32,6 +35,8 @@ pub struct Back<'a> {
     pub way: &'a [Checkpoint],
     /// The command line.
     pub command: &'a str,
+    /// How long it may take, before it is undone itself.
+    pub deadline: Duration,
 }
 
 /// Restores each checkpoint on the way, in reverse order: what an apply did is undone as if it had failed; a checkpoint made by hand is the
@@ -41,6 +46,7 @@ pub struct Back<'a> {
 /// Only before anything was touched; from then on the report tells.
 pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
+    noting::begin(back.state).context("the state directory cannot be written")?;
     let (plugins, noted) = prepare(back).await?;
     let transaction = Transaction::begin(Opening {
         state: back.state,
@@ -57,7 +63,9 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let book = transaction.book.clone();
     let (mut outcomes, mut notes) = (Vec::new(), Vec::new());
     let working = restore(back, &book, &mut outcomes, &mut notes);
+    let working = in_time(back.deadline, working);
     let closed = transaction.close(working, None).await;
+    noting::end(back.state)?;
     notes.extend(closed.notes);
     Ok(Report {
         transaction: id,

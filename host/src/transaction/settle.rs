@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::plan::{Part, mismatches};
-use crate::backends::dbus::Subscription;
+use crate::backends::dbus::Signals;
 use crate::backends::dbus::value::NoSecrets;
 use crate::backends::netlink::{Events, Group, Netlink};
 use crate::backends::ovsdb::Lazy;
@@ -35,7 +35,7 @@ const WATCHED: [Group; 5] = [
 /// Events that mean that the system may have come closer to the wish.
 pub struct News {
     kernel: Events,
-    signals: Vec<Subscription>,
+    signals: Vec<Box<dyn Signals>>,
 }
 
 impl News {
@@ -72,7 +72,7 @@ impl News {
         let mut waits: Vec<_> = self
             .signals
             .iter_mut()
-            .map(|signals| Box::pin(signals.next(&NoSecrets)))
+            .map(|signals| signals.next(&NoSecrets))
             .collect();
         let signal = poll_fn(|context| {
             for (number, wait) in waits.iter_mut().enumerate() {
@@ -85,6 +85,7 @@ impl News {
         let lost = tokio::select! {
             event = self.kernel.next() => return event.is_ok(),
             (number, signal) = signal => match signal {
+                Ok(None) => Some(number),
                 Err(failure) if failure.code == FailureCode::Unavailable => Some(number),
                 _ => None,
             },
@@ -112,7 +113,7 @@ pub async fn verify(
     let mut rows = None;
     loop {
         let found = mismatches(parts).await?;
-        if found.is_empty() {
+        if found.is_empty() || failpoint!("settle.waiting").is_err() {
             return Ok(found);
         }
         // Only now, and only where OVSDB was used at all: most have nothing to do with it. That nothing was missed is sure, because a

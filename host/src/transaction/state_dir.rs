@@ -6,6 +6,8 @@
 //!   ns/host/                   the namespace of the first process
 //!   ns/net-4097/               another one, by the kernel's cookie for it
 //!     lock  journal  journal.previous  checkpoints/
+//!   tenants/blue/              of a tenant: all of the above in one, for it has one namespace
+//!     audit/  lock  journal  journal.previous  checkpoints/  secrets/  slots/
 //! ```
 //! A namespace is known by its cookie (SO_NETNS_COOKIE, Linux 5.14), which the kernel never gives out twice within a boot. Its inode
 //! number is given out again as soon as the namespace is gone: a journal must not be undone in whatever came after it. Kernels without
@@ -20,6 +22,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::process::boot_id;
+use super::room::Room;
+use crate::audit::AuditLog;
+use crate::tenant::TenantName;
 
 /// Where state is kept unless the operator says otherwise.
 pub const DEFAULT_ROOT: &str = "/var/lib/op-dbus";
@@ -99,12 +104,24 @@ fn cookie() -> io::Result<Option<u64>> {
     }
 }
 
+/// What may be done and kept in a state directory; without bounds by default.
+#[derive(Debug, Clone, Default)]
+pub struct Bounds {
+    /// The tenant whose it is.
+    pub tenant: Option<TenantName>,
+    /// Bytes.
+    pub room: Room,
+    /// Checkpoints, of whatever origin.
+    pub checkpoints: Option<usize>,
+}
+
 /// The directory of one network namespace.
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
     path: PathBuf,
     namespace: Namespace,
+    bounds: Bounds,
 }
 
 impl StateDir {
@@ -115,15 +132,34 @@ impl StateDir {
     pub fn open(root: &Path, namespace: Namespace) -> Result<Self, StateDirError> {
         let path = root.join("ns").join(namespace.directory_name());
         for directory in [root, &root.join("ns"), &path, &path.join("checkpoints")] {
-            create(directory).map_err(|source| StateDirError {
-                path: directory.into(),
-                source,
-            })?;
+            make(directory)?;
         }
         Ok(Self {
             root: root.into(),
             path,
             namespace,
+            bounds: Bounds::default(),
+        })
+    }
+
+    /// Opens the directory of a tenant, `root`, and makes what is missing. The tenant lives in one namespace, so what is kept outlives a
+    /// restart of the host; the journal tells of which namespace it is.
+    ///
+    /// # Errors
+    /// As [`StateDir::open`].
+    pub fn of_tenant(
+        root: &Path,
+        namespace: Namespace,
+        bounds: Bounds,
+    ) -> Result<Self, StateDirError> {
+        for directory in [root, &root.join("checkpoints")] {
+            make(directory)?;
+        }
+        Ok(Self {
+            root: root.into(),
+            path: root.into(),
+            namespace,
+            bounds,
         })
     }
 
@@ -134,6 +170,7 @@ impl StateDir {
             root: root.into(),
             path,
             namespace,
+            bounds: Bounds::default(),
         })
     }
 
@@ -194,18 +231,38 @@ impl StateDir {
     pub fn audit(&self) -> PathBuf {
         self.root.join("audit")
     }
+
+    /// The audit log, for writing.
+    ///
+    /// # Errors
+    /// When it cannot be opened or made.
+    pub fn audit_log(&self) -> io::Result<AuditLog> {
+        Ok(AuditLog::open(&self.audit())?.bounded(&self.bounds))
+    }
+
+    /// What may be done and kept here.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
 }
 
 /// A state directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "state directory {path}: {source}. Choose another with --state-dir, or make this one writable"
+    "state directory {path}: {cause}. Choose another with --state-dir, or make this one writable"
 )]
 pub struct StateDirError {
     /// The directory.
     pub path: PathBuf,
     /// Why.
-    pub source: io::Error,
+    pub cause: io::Error,
+}
+
+fn make(directory: &Path) -> Result<(), StateDirError> {
+    create(directory).map_err(|cause| StateDirError {
+        path: directory.into(),
+        cause,
+    })
 }
 
 /// Makes a directory that its owner alone may enter, durably: the entry in its parent is synced too.

@@ -8,7 +8,7 @@ use super::checkpoints::Noted;
 use super::record::{Difference, PluginDigest};
 use crate::backends::netlink::Kernel;
 use crate::contract::exports::op_dbus::plugin::state::{CheckpointData, Outcome};
-use crate::contract::types::{Failure, FailureCode};
+use crate::contract::types::Failure;
 use crate::gate::{Mode, Recorder};
 use crate::plugin::failure::PluginError;
 
@@ -88,23 +88,4 @@ pub struct Undoers<'a> {
     pub ovsdb: &'a dyn BackendUndo,
     /// The plugins, for what they did on a message bus.
     pub plugins: &'a dyn PluginUndo,
-}
-
-/// Stands where no backend is: what it is asked to restore stays as it is, and that is said.
-pub struct NoBackend;
-
-#[async_trait]
-impl BackendUndo for NoBackend {
-    async fn restore(
-        &self,
-        plugin: &str,
-        _images: &[&serde_json::Value],
-        _recorder: &dyn Recorder,
-    ) -> Result<Vec<Difference>, Failure> {
-        Err(Failure {
-            code: FailureCode::Unavailable,
-            message: format!("no OVSDB server was named, and plugin {plugin} has changed one"),
-            backend: None,
-        })
-    }
 }

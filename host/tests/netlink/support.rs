@@ -75,21 +75,7 @@ pub fn all_done(answers: &[Result<(), Failure>]) {
 }
 
 pub fn keep() -> LinkSettings {
-    LinkSettings {
-        up: None,
-        mtu: None,
-        mac: None,
-        description: None,
-        transmit_queue_length: None,
-        group: None,
-        arp: None,
-        all_multicast: None,
-        promiscuous: None,
-        address_generation: None,
-        controller: ControllerChange::Keep,
-        port: None,
-        unknown: Vec::new(),
-    }
+    LinkSettings::default()
 }
 
 pub fn spec(name: &str, kind: Kind) -> LinkSpec {

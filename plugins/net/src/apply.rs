@@ -20,15 +20,15 @@ pub fn apply(actions: Vec<Action>) -> Result<Vec<Outcome>, Failure> {
         Some((place, ..)) => owned.split_off(owned.partition_point(|it| it.action < *place)),
         None => Vec::new(),
     };
-    execute(&actions, owned, &mut failed)?;
+    execute(owned, &mut failed)?;
     if let Some((place, before, after)) = switch {
         if !failed.iter().any(Option::is_some)
             && let Err(failure) = carry_out(&before, &after)
         {
-            failed[place] = Some(named(&actions[place], failure));
+            failed[place] = Some(failure);
         }
         match failed.iter().position(Option::is_some) {
-            None => execute(&actions, later, &mut failed)?,
+            None => execute(later, &mut failed)?,
             Some(first) => not_tried(&actions, first, place, &mut failed),
         }
     }
@@ -82,11 +82,7 @@ fn not_tried(actions: &[Action], first: usize, from: usize, failed: &mut [Option
 }
 
 /// One batch.
-fn execute(
-    actions: &[Action],
-    owned: Vec<Owned>,
-    failed: &mut [Option<Failure>],
-) -> Result<(), Failure> {
+fn execute(owned: Vec<Owned>, failed: &mut [Option<Failure>]) -> Result<(), Failure> {
     if owned.is_empty() {
         return Ok(());
     }
@@ -108,7 +104,7 @@ fn execute(
             // What is to be gone is gone: with its link, or by somebody else's hand.
             Err(failure) if removes && failure.code == FailureCode::NotFound => {}
             Err(failure) if failed[action].is_none() => {
-                failed[action] = Some(named(&actions[action], failure));
+                failed[action] = Some(failure);
             }
             _ => {}
         }
@@ -128,10 +124,4 @@ fn split(owned: Owned) -> ((usize, bool), Request) {
             | Request::DeleteBridgeVlan(_)
     );
     ((owned.action, removes), owned.request)
-}
-
-/// The failure, with the object and the step before the host's words.
-fn named(action: &Action, failure: Failure) -> Failure {
-    let message = format!("{}: {}: {}", action.target, action.summary, failure.message);
-    Failure { message, ..failure }
 }

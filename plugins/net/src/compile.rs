@@ -169,12 +169,12 @@ fn change(before: &Interface, after: Interface, made: &Made, push: &mut impl FnM
             None,
             nl::LinkSettings {
                 up: Some(false),
-                ..untouched()
+                ..Default::default()
             },
         ));
     }
     let settings = settings(&after, made);
-    if kind.is_some() || settings != untouched() {
+    if kind.is_some() || settings != nl::LinkSettings::default() {
         push(request(kind, settings));
     }
     let Some(names) = &after.alternative_names else {
@@ -190,24 +190,6 @@ fn change(before: &Interface, after: Interface, made: &Made, push: &mut impl FnM
     }
     for new in names.iter().filter(|new| !old.contains(new)) {
         push(Request::AddAlternativeName(name(new)));
-    }
-}
-
-fn untouched() -> nl::LinkSettings {
-    nl::LinkSettings {
-        up: None,
-        mtu: None,
-        mac: None,
-        description: None,
-        transmit_queue_length: None,
-        group: None,
-        arp: None,
-        all_multicast: None,
-        promiscuous: None,
-        address_generation: None,
-        controller: nl::ControllerChange::Keep,
-        port: None,
-        unknown: Vec::new(),
     }
 }
 
@@ -277,7 +259,7 @@ fn address(on: OnLink<Address>) -> nl::Address {
         peer: address.peer.map(|peer| peer.to_string()),
         broadcast: address.broadcast.map(|broadcast| broadcast.to_string()),
         label: address.label,
-        scope: None,
+        scope: address.scope,
         valid_lifetime: address.valid_lifetime,
         preferred_lifetime: address.preferred_lifetime,
         metric: address.metric,

@@ -42,7 +42,7 @@ pub fn apply(actions: Vec<Action>) -> Result<Vec<Outcome>, Failure> {
     activations(&jobs, &made, &mut failed);
     deadman.disarm();
     let outcome = |(action, failed): (Action, Option<Failure>)| Outcome {
-        failed: failed.map(|failure| failure.context(&action.target)),
+        failed,
         target: action.target,
         summary: action.summary,
     };

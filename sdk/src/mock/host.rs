@@ -66,6 +66,7 @@ pub(super) struct Inner {
     pub(super) progress: RefCell<Vec<Progress>>,
     pub(super) responders: RefCell<Responders>,
     calls: RefCell<Vec<Call>>,
+    kept: RefCell<Vec<Rc<Subscription>>>,
     injections: RefCell<Vec<Injection>>,
 }
 
@@ -270,6 +271,21 @@ impl Host {
     ) -> &Self {
         self.inner.responders.borrow_mut().subscribe = Some(Box::new(answer));
         self
+    }
+
+    /// Keeps a subscription for somebody who cannot hold it, and says by which number [`Self::kept`] finds it.
+    pub fn keep(&self, subscription: Subscription) -> usize {
+        let mut kept = self.inner.kept.borrow_mut();
+        kept.push(Rc::new(subscription));
+        kept.len() - 1
+    }
+
+    /// A subscription that was kept.
+    ///
+    /// # Panics
+    /// Where none has this number.
+    pub fn kept(&self, number: usize) -> Rc<Subscription> {
+        self.inner.kept.borrow()[number].clone()
     }
 
     /// Notes a call, and lets what was laid down make it fail.

@@ -27,6 +27,9 @@ keys! {
         /// IPv4: the label, the interface's name or `name:text`.
         #[cfg_attr(not(target_family = "wasm"), schemars(length(max = 15)))]
         label: String,
+        /// IPv4: where it is valid, by number as in rtnetlink(7): 0 everywhere, 253 on its link, 254 on this host; absent means everywhere, for
+        /// 127.0.0.0/8 on this host.
+        scope: u8,
         /// Seconds until it is removed; absent means never.
         valid_lifetime: u32,
         /// Seconds until it is no longer chosen; absent means never.
@@ -80,6 +83,17 @@ impl Address {
             address: self.address.0,
             prefix: self.prefix,
         }
+    }
+
+    /// Where it is valid: its scope, or what ip-address(8) chooses for an IPv4 address without one. That of an IPv6 address is in its bits.
+    pub fn effective_scope(&self) -> u8 {
+        const HOST: u8 = 254;
+        let natural = if self.address.0.is_loopback() {
+            HOST
+        } else {
+            0
+        };
+        self.scope.unwrap_or(natural)
     }
 
     /// Whether it comes and goes by the kernel's doing: in a file, no wish.

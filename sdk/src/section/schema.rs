@@ -1,7 +1,10 @@
 //! The JSON Schema of a section, from its types. A component does not make it: it carries the finished file.
 
-use schemars::JsonSchema;
+/// Derived by the types of a section, natively alone: `#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]`. The crate must have
+/// schemars itself among its dependencies, because the derived code names it.
+pub use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 /// The schema (draft 2020-12) of a section, closed to unknown keys. `nullable` names the keys whose `null` means something.
@@ -10,6 +13,24 @@ pub fn of<Section: JsonSchema>(title: &str, nullable: &[&str]) -> Value {
     let mut schema = generator.into_root_schema_for::<Section>().to_value();
     schema["title"] = title.into();
     tighten(&mut schema, nullable);
+    schema
+}
+
+/// As [`of`], with states as `examples` (a JSON array): for people, and for `op-dbus plugin test`, which tries the plugin with them.
+///
+/// # Panics
+/// When the text is no JSON array of states that the types can read.
+pub fn with_examples<Section: JsonSchema + DeserializeOwned>(
+    title: &str,
+    nullable: &[&str],
+    examples: &str,
+) -> Value {
+    let mut schema = of::<Section>(title, nullable);
+    let read = |text| serde_json::from_str::<Vec<Section>>(text);
+    if let Err(error) = read(examples) {
+        panic!("the examples are no states: {error}");
+    }
+    schema["examples"] = serde_json::from_str(examples).expect("it was read before");
     schema
 }
 

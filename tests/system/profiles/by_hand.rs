@@ -121,3 +121,44 @@ fn an_update_changes_what_the_file_names_and_nothing_else() {
         "mode=active-backup,miimon=200"
     );
 }
+
+#[test]
+fn a_port_made_by_hand_that_a_list_leaves_out_is_let_go_of_and_not_deleted() {
+    let Some(host) = Host::start(&["eth1", "eth2"]) else {
+        return;
+    };
+    let bridge = |ports: &[&str]| {
+        json!([{
+            "id": "br0", "type": "bridge", "interface": "br0", "autoconnect": true, "stp": false, "ports": ports,
+            "ipv4": {"method": "disabled"}, "ipv6": {"method": "disabled"}
+        }])
+    };
+    host.connections("apply", &bridge(&["eth1"])).success();
+    let words =
+        "connection add type ethernet con-name theirs ifname eth2 master br0 connection.zone work";
+    host.manager.nmcli(&words.split(' ').collect::<Vec<_>>());
+    host.manager
+        .nmcli(&["--wait", "60", "connection", "up", "theirs"]);
+    let controller = |link: &str| {
+        let link = host.namespace.link(link).expect("it is there");
+        link["master"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(controller("eth2"), "br0");
+
+    host.connections("apply", &bridge(&["eth1"])).success();
+    host.connections("verify", &bridge(&["eth1"])).success();
+    assert_eq!(
+        (controller("eth1"), controller("eth2")),
+        ("br0".into(), String::new())
+    );
+    assert_eq!(host.property("theirs", "connection.master"), "");
+    assert_eq!(host.property("theirs", "connection.zone"), "work");
+    host.op_dbus(&["rollback"]).success();
+    assert_eq!(controller("eth2"), "br0");
+    assert_ne!(host.property("theirs", "connection.master"), "");
+
+    // Those that the list made go with it.
+    host.connections("apply", &bridge(&[])).success();
+    assert!(host.connection("br0-port-eth1").is_none());
+    assert!(host.connection("theirs").is_some());
+}

@@ -2,9 +2,11 @@
 
 mod activation;
 mod by_hand;
+mod deaths;
 mod disturbed;
 mod examples;
 mod going_back;
+mod hostile;
 mod kinds;
 mod kinds_wifi;
 mod many;
@@ -24,13 +26,18 @@ pub struct Host {
 impl Host {
     /// `None`, and loudly so, where NetworkManager is not installed; in CI that is a failure.
     pub fn start(links: &[&str]) -> Option<Self> {
+        Self::start_denying(links, "")
+    }
+
+    /// The same on a bus with rules of a policy (dbus-daemon(1)).
+    pub fn start_denying(links: &[&str], denied: &str) -> Option<Self> {
         let namespace = Namespace::new();
         for (at, link) in links.iter().enumerate() {
             let peer = format!("far{at}");
             namespace.ip(&["link", "add", link, "type", "veth", "peer", &peer]);
             namespace.ip(&["link", "set", &peer, "up"]);
         }
-        let manager = NetworkManager::start(&namespace)?;
+        let manager = NetworkManager::start_denying(&namespace, denied)?;
         Some(Self { namespace, manager })
     }
 

@@ -69,25 +69,38 @@ pub fn cases(programs: &Programs, directory: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// A bridge with `count` ports, each an end of a veth pair.
+/// As many ports as a bridge gets here; the kernel takes 1023 (`BR_MAX_PORTS`).
+const PORTS: u32 = 1000;
+
+/// Bridges with `count` ports in all, each an end of a veth pair.
 fn ports(programs: &Programs, directory: &Path, count: u32) -> Result<Case> {
-    let mut batch = String::from("link add br0 up type bridge\n");
-    let mut names = Vec::new();
-    let mut interfaces = Vec::new();
+    let bridges = count.div_ceil(PORTS);
+    let mut batch = String::new();
+    let mut names = vec![Vec::new(); bridges as usize];
+    let mut ports = Vec::new();
+    for number in 0..bridges {
+        _ = writeln!(batch, "link add br{number} up type bridge");
+    }
     for number in 0..count {
-        let (port, peer) = (format!("p{number}"), format!("q{number}"));
+        let (port, peer, bridge) = (format!("p{number}"), format!("q{number}"), number / PORTS);
         _ = writeln!(
             batch,
-            "link add {port} master br0 up type veth peer name {peer}"
+            "link add {port} master br{bridge} up type veth peer name {peer}"
         );
-        interfaces.push(json!({"name": port, "type": "veth", "veth": {"peer": peer}}));
-        names.push(port);
+        ports.push(json!({"name": port, "type": "veth", "veth": {"peer": peer}}));
+        names[bridge as usize].push(port);
     }
-    let bridge = json!({"name": "br0", "type": "bridge", "ports": names});
-    interfaces.insert(0, bridge);
+    let mut interfaces: Vec<Value> = (0..bridges)
+        .zip(names)
+        .map(|(number, names)| json!({"name": format!("br{number}"), "type": "bridge", "ports": names}))
+        .collect();
+    interfaces.append(&mut ports);
     let nmstate = nmstate_bridge(count);
     Ok(Case {
-        name: format!("apply, a bridge with {count} ports"),
+        name: match bridges {
+            1 => format!("apply, a bridge with {count} ports"),
+            _ => format!("apply, {bridges} bridges with {count} ports"),
+        },
         scenario: Scenario::Empty,
         changes: true,
         after: None,

@@ -27,7 +27,7 @@ use crate::sandbox;
 
 use sampler::Sampler;
 
-/// Runs the cases whose name contains `filter`.
+/// Runs the cases whose name contains `filter`. One that fails is told of at the end; the others are run.
 ///
 /// # Errors
 /// A build fails, or a contender does: a time without a result is worth nothing.
@@ -84,9 +84,17 @@ pub fn run(filter: Option<&str>) -> Result<()> {
 
     let sampler = Sampler::new(&programs, &directory)?;
     let mut results = Vec::new();
+    let mut failed = Vec::new();
     for case in &cases {
         eprintln!("{}…", case.name);
-        let result = case.run(&sampler)?;
+        let result = match case.run(&sampler) {
+            Ok(result) => result,
+            Err(error) => {
+                eprintln!("{}: {error:#}", case.name);
+                failed.push(case.name.as_str());
+                continue;
+            }
+        };
         print!("{}", report::table(&result));
         results.push(result);
         // After each case: a long run that is interrupted leaves what it has.
@@ -94,6 +102,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
     }
     println!("\n{}", report::summary(&results, &op_dbus)?);
     println!("{}", directory.join("bench.json").display());
+    ensure!(failed.is_empty(), "without figures: {}", failed.join("; "));
     Ok(())
 }
 

@@ -130,7 +130,8 @@ fn bus_configuration(here: &Path) -> String {
 <policy context="default"><allow user="*"/><allow send_destination="*"/><allow own="*"/><allow send_type="signal"/>
 <allow send_requested_reply="true" send_type="method_return"/><allow send_requested_reply="true" send_type="error"/>
 <allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/>
-</policy></busconfig>"#,
+</policy>
+<limit name="max_replies_per_connection">50000</limit></busconfig>"#,
         here.display()
     )
 }

@@ -39,7 +39,7 @@ fn start(programs: &Programs, directory: &Path) -> Case {
     let mut case = full(programs, directory, 0, 0);
     case.name = "query, empty network (start-up)".into();
     case.scenario = Scenario::Empty;
-    case.mentions = Some("\"lo\"".into());
+    case.mentions = Some("lo".into());
     case.goals.push(Goal::absolute(Measure::Peak, 12.0));
     case
 }

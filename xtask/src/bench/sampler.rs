@@ -168,14 +168,14 @@ impl Sampler {
         Ok(self.run(network, command, Stdio::null())?.1)
     }
 
-    /// How many links, addresses and routes there are, in words; with an Open vSwitch, which makes links when it likes, how many ports.
+    /// How many links, and addresses and routes of IPv4, there are, in words; with an Open vSwitch, which makes links when it likes, how many ports.
     pub fn census(&self, network: &Network) -> Result<String> {
         if let Some(switch) = &network.switch {
             let list = ["--db", &switch.remote(), "--no-wait", "list-ports", "br0"];
             let ports = output(Command::new("ovs-vsctl").args(list))?;
             return Ok(format!("{} ports", ports.lines().count()));
         }
-        let words = self.output(network, &[vec![self.raw.clone(), "dump".into()]])?;
+        let words = self.output(network, &[vec![self.raw.clone(), "census".into()]])?;
         Ok(words.trim().to_owned())
     }
 

@@ -50,8 +50,8 @@ pub const IPROUTE2: [Package; 1] = [Package {
     probe: || find_program("ip").is_some(),
 }];
 
-/// The real daemons that the backends are tested against.
-pub const DAEMONS: [Package; 5] = [
+/// The real daemons that the backends and registries are tested against, and programs whose signatures are.
+pub const DAEMONS: [Package; 7] = [
     Package {
         name: "openvswitch-switch",
         probe: || find_program("ovs-vswitchd").is_some() && find_program("ovsdb-server").is_some(),
@@ -71,6 +71,14 @@ pub const DAEMONS: [Package; 5] = [
     Package {
         name: "openssl",
         probe: || find_program("openssl").is_some(),
+    },
+    Package {
+        name: "minisign",
+        probe: || find_program("minisign").is_some(),
+    },
+    Package {
+        name: "docker-registry",
+        probe: || find_program("docker-registry").is_some(),
     },
 ];
 

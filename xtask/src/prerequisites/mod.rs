@@ -27,7 +27,7 @@ pub enum Prerequisite {
     Nextest,
     /// Network namespaces, and a second opinion on what the kernel has.
     Iproute2,
-    /// Open vSwitch, a message bus, NetworkManager.
+    /// Open vSwitch, a message bus, NetworkManager, a registry, programs that sign.
     Daemons,
     /// C for WebAssembly, for plugins in C.
     CCompiler,

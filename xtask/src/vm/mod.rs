@@ -30,7 +30,8 @@ const DEADLINE: Duration = Duration::from_secs(40 * 60);
 /// Modules of the link kinds. The kernel loads most of them itself when a link is made, but not
 /// for a process in a network namespace of another user.
 const MODULES: &str = "bonding dummy 8021q vrf wireguard geneve ip_gre ip6_gre ipip sit ip6_tunnel \
-                       macvlan macvtap ipvlan ifb vxlan tun bridge veth team";
+                       macvlan macvtap ipvlan ifb vxlan tun bridge veth team \
+                       openvswitch vport_vxlan";
 
 /// Runs the tests of the target `system` whose name contains `filter`. What the machine says goes to `output`; it ends early once
 /// `stop` is set.

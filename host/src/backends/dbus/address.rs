@@ -23,6 +23,8 @@ pub enum BusAddress {
     Session,
     /// One or more server addresses, separated by `;`, the first that answers winning (D-Bus specification, "Server Addresses").
     Explicit(String),
+    /// No bus: for whoever is not given one. Nothing stands in for it.
+    Nowhere,
 }
 
 impl BusAddress {
@@ -32,6 +34,7 @@ impl BusAddress {
             Self::System => "system",
             Self::Session => "session",
             Self::Explicit(address) => address,
+            Self::Nowhere => "none",
         }
     }
 
@@ -50,6 +53,10 @@ impl BusAddress {
                     )
                 }),
             Self::Explicit(text) => Ok(text.clone()),
+            Self::Nowhere => Err(failure(
+                FailureCode::Unavailable,
+                "no message bus is named; name it in the configuration as `dbus-address`",
+            )),
         }
     }
 
@@ -103,6 +110,7 @@ impl fmt::Display for BusAddress {
             Self::System => f.write_str("the system bus"),
             Self::Session => f.write_str("the session bus"),
             Self::Explicit(address) => write!(f, "the message bus at {address}"),
+            Self::Nowhere => f.write_str("no message bus"),
         }
     }
 }

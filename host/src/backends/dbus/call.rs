@@ -80,6 +80,14 @@ pub(super) fn message_of(outgoing: &Outgoing<'_>) -> Result<Message, Failure> {
     })
 }
 
+/// Whether a call could be sent: its names, and its arguments along its signature.
+///
+/// # Errors
+/// As sending it would: `invalid`, and what the terms answer for a secret.
+pub fn check(outgoing: &Outgoing<'_>) -> Result<(), Failure> {
+    message_of(outgoing).map(drop)
+}
+
 /// Waits for the reply of a call, until a moment; an error reply is a failure.
 pub(super) async fn answer_of(
     subject: &str,

@@ -31,6 +31,9 @@ pub(super) fn of_reply(subject: &str, reply: &Message, secrets: &dyn Secrets) ->
     let way_out = match code_of(&name) {
         FailureCode::Unavailable => "; is the service running?",
         FailureCode::Timeout => "; whether it took effect is unknown",
+        _ if name.ends_with(".AccessDenied") || name.ends_with(".PermissionDenied") => {
+            "; run op-dbus as root, or allow it in the bus's policy (dbus-daemon(1)) or the service's (polkit(8))"
+        }
         _ => "",
     };
     Failure {

@@ -12,6 +12,7 @@ mod bus;
 mod call;
 mod error;
 mod link;
+mod message_bus;
 mod object;
 mod owners;
 mod signal;
@@ -19,7 +20,8 @@ pub mod value;
 
 pub use address::BusAddress;
 pub use bus::{Bus, Limits};
-pub use call::{Outgoing, PROPERTIES, Terms, get_of, subject_of, variant_of};
+pub use call::{Outgoing, PROPERTIES, Terms, check, get_of, subject_of, variant_of};
+pub use message_bus::{MessageBus, Signals};
 pub use object::{ErrorReply, Incoming, Object};
 pub use owners::BUS;
 pub use signal::Subscription;

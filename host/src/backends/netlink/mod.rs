@@ -4,7 +4,7 @@
 //! - [`Kernel`]: what can be asked of a kernel; [`Netlink`] is the real one.
 //! - `socket`, `message`, `answer`, `attribute`: the transport; messages out, answers and their attributes in.
 //! - `namespace`, `errno`: where the sockets live; what the kernel's refusals mean.
-//! - `resolve`: names and indices. `read`: which dumps a question takes. `execute`: batches of changes.
+//! - `resolve`, `names`: names and indices. `read`: which dumps a question takes. `execute`: batches of changes.
 //! - `link/`, `address`, `route`, `rule`, `neighbour`, `vlan`, `wireguard`: the objects, both ways; `tun` makes what takes ioctl(2).
 //! - `events`: what the kernel says of itself.
 //!
@@ -25,6 +25,7 @@ mod ip;
 mod kernel;
 mod link;
 mod message;
+mod names;
 mod namespace;
 mod neighbour;
 mod read;
@@ -45,6 +46,7 @@ use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 use tokio::sync::Mutex;
 
 use self::execute::{Pipeline, nothing_tried};
+use self::names::LinkNames;
 use self::namespace::Namespace;
 use self::socket::Channel;
 use crate::contract::netlink::{
@@ -56,7 +58,7 @@ use crate::secrets::SecretStore;
 
 pub use describe::describe;
 pub use events::{Event, Events, Group};
-pub use kernel::Kernel;
+pub use kernel::{Kernel, Layer};
 pub use link::{parent, parent_mut, word};
 pub use namespace::Namespace as Place;
 
@@ -65,7 +67,7 @@ pub use namespace::Namespace as Place;
 pub struct Netlink(Arc<Shared>);
 
 struct Shared {
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
     secrets: Arc<SecretStore>,
     route: Mutex<Channel>,
     /// Taken after `route` where both are needed.
@@ -80,14 +82,24 @@ impl Netlink {
     /// # Errors
     /// `not-found` when the namespace does not exist, `refused` when this process may not enter it.
     pub fn open(namespace: Option<&str>, secrets: Arc<SecretStore>) -> Result<Self, Failure> {
-        let namespace = Namespace::open(namespace)?;
-        let (route, generic) = namespace.within("open netlink sockets", || {
-            Ok((socket::open(NETLINK_ROUTE)?, socket::open(NETLINK_GENERIC)?))
+        Self::within(Arc::new(Namespace::open(namespace)?), secrets)
+    }
+
+    /// The kernel in a namespace that was opened before.
+    ///
+    /// # Errors
+    /// As [`Netlink::open`].
+    pub fn within(namespace: Arc<Namespace>, secrets: Arc<SecretStore>) -> Result<Self, Failure> {
+        let (route, events, generic) = namespace.within("open netlink sockets", || {
+            let route = || socket::open(NETLINK_ROUTE);
+            Ok((route()?, route()?, socket::open(NETLINK_GENERIC)?))
         })?;
+        let mut route = Channel::new(route);
+        route.names = LinkNames::new(events);
         Ok(Self(Arc::new(Shared {
             namespace,
             secrets,
-            route: Mutex::new(Channel::new(route)),
+            route: Mutex::new(route),
             generic: Mutex::new(Channel::new(generic)),
             next_index: AtomicU32::new(0),
         })))

@@ -1,12 +1,13 @@
 //! Reads: which dumps a question takes, and what is kept of them.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustix::io::Errno;
 
 use super::answer::Trouble;
 use super::link::{self, Decoded, RTM_NEWLINK, ifla};
+use super::names::Index;
 use super::resolve::{self, Key, MANY, dump_request};
 use super::socket::Channel;
 use super::{Netlink, address, ip, neighbour, route, rule, vlan};
@@ -18,24 +19,36 @@ use crate::contract::types::Failure;
 /// Up to this many links, tables or protocols the kernel is asked for each; above it dumps once and the host filters.
 const FEW: usize = 8;
 
-/// Names of links by index.
-pub type Index = HashMap<u32, String>;
-
-/// Names of all links, or of these indices when they are few.
-async fn names_for(channel: &mut Channel, indices: &[u32]) -> Result<Index, Trouble> {
-    let mut names = Index::new();
-    if indices.len() > MANY {
-        for decoded in resolve::all(channel).await? {
-            names.insert(decoded.link.index, decoded.link.name);
-        }
+/// Names of these indices, or of more.
+async fn names_for(channel: &mut Channel, indices: &[u32]) -> Result<Arc<Index>, Trouble> {
+    if let Some(names) = channel.names.current() {
         return Ok(names);
     }
+    if indices.len() > MANY {
+        return all_names(channel).await;
+    }
+    let mut names = Index::new();
     let keys: Vec<_> = indices.iter().map(|index| Key::Index(*index)).collect();
     resolve::ask(channel, &keys, |_, decoded| {
         names.insert(decoded.link.index, decoded.link.name);
     })
     .await?;
-    Ok(names)
+    Ok(Arc::new(names))
+}
+
+/// Names of all links.
+async fn all_names(channel: &mut Channel) -> Result<Arc<Index>, Trouble> {
+    if let Some(names) = channel.names.current() {
+        return Ok(names);
+    }
+    channel.names.listen();
+    let all = resolve::all(channel).await?;
+    Ok(channel.names.keep(index(&all)))
+}
+
+fn index(links: &[Decoded]) -> Index {
+    let name = |decoded: &Decoded| (decoded.link.index, decoded.link.name.clone());
+    links.iter().map(name).collect()
 }
 
 /// Links that match one of the selectors, in the order of their indices.
@@ -55,7 +68,9 @@ pub async fn links(
 }
 
 async fn everything(netlink: &Netlink, channel: &mut Channel) -> Result<Vec<Decoded>, Trouble> {
+    channel.names.listen();
     let found = resolve::all(channel).await?;
+    channel.names.keep(index(&found));
     let largest = found.iter().map(|d| d.link.index).max().unwrap_or(0);
     netlink
         .0
@@ -66,10 +81,7 @@ async fn everything(netlink: &Netlink, channel: &mut Channel) -> Result<Vec<Deco
 
 /// Puts names in the place of indices; those outside of `found` are looked up.
 async fn attach(channel: &mut Channel, found: &mut [Decoded]) -> Result<(), Trouble> {
-    let mut names: Index = HashMap::with_capacity(found.len());
-    for decoded in found.iter() {
-        names.insert(decoded.link.index, decoded.link.name.clone());
-    }
+    let names = index(found);
     let mut missing: Vec<u32> = found
         .iter()
         .flat_map(|d| [d.controller, d.parent, d.primary])
@@ -77,11 +89,15 @@ async fn attach(channel: &mut Channel, found: &mut [Decoded]) -> Result<(), Trou
         .collect();
     missing.sort_unstable();
     missing.dedup();
-    if !missing.is_empty() {
-        names.extend(names_for(channel, &missing).await?);
-    }
+    let others = match missing.is_empty() {
+        true => Arc::default(),
+        false => names_for(channel, &missing).await?,
+    };
     for decoded in found {
-        link::attach_names(decoded, |index| names.get(&index).map(String::as_str));
+        link::attach_names(decoded, |index| {
+            let name = names.get(&index).or_else(|| others.get(&index));
+            name.map(String::as_str)
+        });
     }
     Ok(())
 }
@@ -206,16 +222,19 @@ fn filter(
 }
 
 /// Indices and names of these links (by name alone), or of all.
-pub async fn named(channel: &mut Channel, links: &[String]) -> Result<Index, Trouble> {
+pub async fn named(channel: &mut Channel, links: &[String]) -> Result<Arc<Index>, Trouble> {
+    if links.is_empty() {
+        return all_names(channel).await;
+    }
     let mut names = Index::new();
-    if links.is_empty() || links.len() > MANY {
+    if links.len() > MANY {
         let wanted: std::collections::HashSet<_> = links.iter().map(String::as_str).collect();
-        for decoded in resolve::all(channel).await? {
-            if wanted.is_empty() || wanted.contains(decoded.link.name.as_str()) {
-                names.insert(decoded.link.index, decoded.link.name);
-            }
-        }
-        return Ok(names);
+        let all = all_names(channel).await?;
+        let chosen = all
+            .iter()
+            .filter(|(_, name)| wanted.contains(name.as_str()));
+        names.extend(chosen.map(|(index, name)| (*index, name.clone())));
+        return Ok(Arc::new(names));
     }
     let keys: Vec<_> = links.iter().map(|name| Key::Name(name)).collect();
     resolve::ask(channel, &keys, |position, decoded| {
@@ -224,7 +243,7 @@ pub async fn named(channel: &mut Channel, links: &[String]) -> Result<Index, Tro
         }
     })
     .await?;
-    Ok(names)
+    Ok(Arc::new(names))
 }
 
 /// Addresses of these links, or of all.
@@ -269,7 +288,11 @@ pub async fn routes(channel: &mut Channel, scope: &RouteScope) -> Result<Vec<Rou
     };
     if !scope.links.is_empty() {
         let names = named(channel, &scope.links).await;
-        wanted.links = names.map_err(|t| t.failure(what))?.into_keys().collect();
+        wanted.links = names
+            .map_err(|t| t.failure(what))?
+            .keys()
+            .copied()
+            .collect();
         if wanted.links.is_empty() {
             return Ok(Vec::new());
         }

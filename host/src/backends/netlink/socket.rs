@@ -14,6 +14,7 @@ use super::answer::{
 };
 use super::attribute::Fault;
 use super::message::{Message, NLM_F_DUMP};
+use super::names::LinkNames;
 
 const NLMSG_OVERRUN: u16 = 4;
 const NLM_F_DUMP_INTR: u16 = 0x10;
@@ -55,6 +56,8 @@ pub struct Channel {
     buffer: Vec<u8>,
     /// A dump was started whose end has not been seen.
     unfinished: bool,
+    /// Names that are known already.
+    pub names: LinkNames,
 }
 
 enum Datagram {
@@ -70,6 +73,7 @@ impl Channel {
             sequence: 0,
             buffer: vec![0; BUFFER],
             unfinished: false,
+            names: LinkNames::default(),
         }
     }
 

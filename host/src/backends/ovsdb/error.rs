@@ -21,13 +21,18 @@ pub enum OvsdbError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no server for whoever asks. Nothing took effect.
+    #[error(
+        "no OVSDB server is named; name it in the configuration: remote = \"unix:PATH\" in the section `ovsdb`"
+    )]
+    Nowhere,
     /// Nobody answers at the remote. Nothing took effect.
-    #[error("cannot reach the OVSDB server at {remote}: {source}; is ovsdb-server running?")]
+    #[error("cannot reach the OVSDB server at {remote}: {cause}; is ovsdb-server running?")]
     Connect {
         /// The remote.
         remote: String,
         /// Why.
-        source: Arc<std::io::Error>,
+        cause: Arc<std::io::Error>,
     },
     /// A TLS file is unusable, or one side does not trust the other. Nothing took effect.
     #[error("cannot secure the connection to the OVSDB server at {remote}: {reason}")]
@@ -178,9 +183,11 @@ impl OvsdbError {
     fn code(&self) -> FailureCode {
         match self {
             Self::Remote { .. } | Self::Invalid { .. } => FailureCode::Invalid,
-            Self::Connect { .. } | Self::Tls { .. } | Self::Lost { .. } | Self::NoSwitch => {
-                FailureCode::Unavailable
-            }
+            Self::Nowhere
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Lost { .. }
+            | Self::NoSwitch => FailureCode::Unavailable,
             Self::EffectUnknown { .. } | Self::Deadline { .. } | Self::Unsettled { .. } => {
                 FailureCode::Timeout
             }

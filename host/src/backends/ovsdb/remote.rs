@@ -125,9 +125,9 @@ pub(super) async fn open(
     remote: &Remote,
     files: Option<&TlsFiles>,
 ) -> Result<Box<dyn Stream>, OvsdbError> {
-    let failed = |source| OvsdbError::Connect {
+    let failed = |cause| OvsdbError::Connect {
         remote: remote.to_string(),
-        source: Arc::new(source),
+        cause: Arc::new(cause),
     };
     match remote {
         Remote::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?)),

@@ -41,7 +41,7 @@ pub trait Server: Send + Sync {
 
 /// A server that is connected to at its first use: most transactions have nothing to do with Open vSwitch, and most machines have none.
 pub struct Lazy {
-    options: Options,
+    options: Option<Options>,
     client: OnceCell<Client>,
 }
 
@@ -49,7 +49,15 @@ impl Lazy {
     /// The server at this remote.
     pub fn new(options: Options) -> Self {
         Self {
-            options,
+            options: Some(options),
+            client: OnceCell::new(),
+        }
+    }
+
+    /// No server: for whoever is not given one. Nothing stands in for it.
+    pub fn nowhere() -> Self {
+        Self {
+            options: None,
             client: OnceCell::new(),
         }
     }
@@ -57,16 +65,17 @@ impl Lazy {
     /// A client that is connected, or was.
     ///
     /// # Errors
-    /// As [`Client::connect`].
+    /// As [`Client::connect`]; [`OvsdbError::Nowhere`] without a server.
     pub async fn client(&self) -> Result<&Client, OvsdbError> {
+        let options = self.options.as_ref().ok_or(OvsdbError::Nowhere)?;
         self.client
-            .get_or_try_init(|| Client::connect(self.options.clone()))
+            .get_or_try_init(|| Client::connect(options.clone()))
             .await
     }
 
-    /// Where it is.
-    pub fn remote(&self) -> &Remote {
-        &self.options.remote
+    /// Where it is, if anywhere.
+    pub fn remote(&self) -> Option<&Remote> {
+        self.options.as_ref().map(|options| &options.remote)
     }
 
     /// Whether it has been connected to.

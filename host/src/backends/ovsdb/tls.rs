@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{
 };
 
 /// The PEM files for `ssl:` remotes: those that `ovs-vsctl --private-key --certificate --ca-cert` takes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// Our private key.
     pub key: PathBuf,

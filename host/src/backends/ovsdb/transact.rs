@@ -88,6 +88,24 @@ impl Client {
     }
 }
 
+/// What a server's answer to `transact` means; for servers that are not reached through a [`Client`].
+///
+/// # Errors
+/// As [`Client::transact`]; `Protocol` where the answer is none.
+pub fn results_of(
+    operations: &[Value],
+    answer: Value,
+    remote: &str,
+) -> Result<Results, OvsdbError> {
+    judge(operations, answer).map_err(|fault| match fault {
+        Fault::Server(error) => error,
+        Fault::Malformed(reason) => OvsdbError::Protocol {
+            remote: remote.to_owned(),
+            reason,
+        },
+    })
+}
+
 /// `[<db-name>, <operation>*]`.
 fn parameters(database: &str, operations: &[Value]) -> String {
     let mut text = String::from("[");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::Findings;
-use crate::backends::dbus::Bus;
+use crate::backends::dbus::{Bus, BusAddress};
 use crate::backends::ovsdb::{Lazy, Server as _};
 use crate::plugin::failure::describe;
 
@@ -17,23 +17,27 @@ const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 
 /// Open vSwitch's database server.
 pub async fn ovsdb(server: &Lazy, findings: &mut Findings) {
+    let Some(remote) = server.remote() else {
+        findings.ok("ovsdb", "none is named for this tenant: none is used");
+        return;
+    };
     let advice = "start Open vSwitch if you want to use it (Debian: openvswitch-switch)";
     match timeout(PATIENCE, server.databases()).await {
         Ok(Ok(databases)) => {
             let databases = databases.join(", ");
-            findings.ok("ovsdb", format!("{}: {databases}", server.remote()));
+            findings.ok("ovsdb", format!("{remote}: {databases}"));
         }
         Ok(Err(error)) => findings.warn("ovsdb", error.to_string(), advice),
-        Err(_) => findings.warn(
-            "ovsdb",
-            format!("{} does not answer", server.remote()),
-            advice,
-        ),
+        Err(_) => findings.warn("ovsdb", format!("{remote} does not answer"), advice),
     }
 }
 
 /// The message bus, and NetworkManager on it.
 pub async fn bus(bus: &Bus, findings: &mut Findings) {
+    if *bus.address() == BusAddress::Nowhere {
+        findings.ok("message bus", "none is named for this tenant: none is used");
+        return;
+    }
     match timeout(PATIENCE, bus.has_owner(NETWORK_MANAGER)).await {
         Ok(Ok(true)) => {
             findings.ok("message bus", "it answers");

@@ -8,9 +8,13 @@ use rustix::fs::statvfs;
 
 use super::Findings;
 use crate::commands::options::Options;
+use crate::commands::plugin::store;
 use crate::commands::session::Session;
 use crate::config::DEFAULT_FILE;
+use crate::config::component::Component;
+use crate::gate::grant::beyond;
 use crate::plugin::builtin::Builtin;
+use crate::plugin::failure::PluginError;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::state_dir;
 
@@ -31,7 +35,8 @@ pub fn configuration(options: &Options, builtins: &[Builtin], findings: &mut Fin
     };
     let mut found = origin.file.display().to_string();
     for builtin in builtins {
-        if let Some(granted) = configuration.grant(builtin.name) {
+        let replaced = configuration.component(builtin.name).is_some();
+        if let Some(granted) = configuration.grant(builtin.name).filter(|_| !replaced) {
             let own = serde_json::to_string(&builtin.grant()).unwrap_or_default();
             let granted = serde_json::to_string(&granted).unwrap_or_default();
             if own != granted {
@@ -164,17 +169,58 @@ fn audit(directory: &Path, findings: &mut Findings) {
     }
 }
 
-/// Whether the plugins load.
+/// Whether the plugins load: those from files are held against their pins.
 pub fn plugins(session: &Session<'_>, findings: &mut Findings) {
-    match session.plugins(None) {
-        Ok(plugins) => {
-            let names: Vec<_> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
-            findings.ok("plugins", names.join(", "));
+    let mut loaded = Vec::new();
+    for name in session.plugin_names() {
+        match session.plugin(name) {
+            Ok(plugin) => loaded.push(plugin.name),
+            Err(error) => findings.fail("plugins", format!("{error:#}"), advice(&error)),
         }
-        Err(error) => findings.fail(
-            "plugins",
-            format!("{error:#}"),
-            "the program is damaged, or the limits of the configuration are too small",
-        ),
+    }
+    if !loaded.is_empty() {
+        findings.ok("plugins", loaded.join(", "));
+    }
+}
+
+/// Whether what is granted is no more than what was decided when a plugin was added.
+pub fn grants(options: &Options, findings: &mut Findings) {
+    let configuration = &options.configuration;
+    for (name, plugin) in &configuration.plugins {
+        let Some(Component::File(path)) = &plugin.component else {
+            continue;
+        };
+        let record = match store::record(path) {
+            Ok(Some(record)) => record,
+            Ok(None) => continue,
+            Err(error) => {
+                findings.warn(
+                    "grants",
+                    format!("the record beside {}: {error}", path.display()),
+                    "add the plugin anew with `op-dbus plugin add`",
+                );
+                continue;
+            }
+        };
+        let granted = plugin.grant.clone().unwrap_or_default();
+        let wider = beyond(&granted, &record.granted);
+        if !wider.is_empty() {
+            findings.warn(
+                "grants",
+                format!(
+                    "plugin {name} is granted more than when it was added on {}:\n{}",
+                    record.time,
+                    wider.join("\n")
+                ),
+                "if that is meant, add it anew with `op-dbus plugin add`; otherwise narrow it in the configuration",
+            );
+        }
+    }
+}
+
+fn advice(error: &anyhow::Error) -> &'static str {
+    match error.downcast_ref() {
+        Some(PluginError::Source { .. }) => "until then this plugin is not loaded; all others work",
+        _ => "the component is damaged, or the limits of the configuration are too small for it",
     }
 }

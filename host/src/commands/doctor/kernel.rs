@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Findings;
 use crate::backends::netlink::{Kernel, Netlink};
-use crate::contract::netlink::{ControllerChange, Kind, LinkSettings, LinkSpec, Request};
+use crate::contract::netlink::{Kind, LinkSettings, LinkSpec, Request};
 use crate::plugin::failure::describe;
 use crate::secrets::SecretStore;
 
@@ -155,21 +155,7 @@ fn spec(name: &str, kind: Value) -> io::Result<LinkSpec> {
         index: None,
         kind: serde_json::from_value::<Kind>(kind)?,
         alternative_names: Vec::new(),
-        settings: LinkSettings {
-            up: None,
-            mtu: None,
-            mac: None,
-            description: None,
-            transmit_queue_length: None,
-            group: None,
-            arp: None,
-            all_multicast: None,
-            promiscuous: None,
-            address_generation: None,
-            controller: ControllerChange::Keep,
-            port: None,
-            unknown: Vec::new(),
-        },
+        settings: LinkSettings::default(),
     })
 }
 

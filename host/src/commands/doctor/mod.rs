@@ -5,6 +5,7 @@
 mod backends;
 mod host;
 mod kernel;
+mod tenants;
 
 use std::process::ExitCode;
 
@@ -76,7 +77,9 @@ impl Doctor {
             }
             None => {
                 host::configuration(options, builtins, &mut findings);
+                host::grants(options, &mut findings);
                 host::directories(options, &mut findings);
+                tenants::all(options, &mut findings);
                 match Session::open(options, builtins).await {
                     Ok(session) => {
                         host::transactions(&session, &mut findings).await;
@@ -84,7 +87,7 @@ impl Doctor {
                         kernel::version(&mut findings);
                         kernel::kinds(&mut findings).await;
                         backends::ovsdb(&session.ovsdb, &mut findings).await;
-                        backends::bus(&session.backends.bus, &mut findings).await;
+                        backends::bus(&session.bus, &mut findings).await;
                     }
                     Err(error) => findings.fail(
                         "network namespace",

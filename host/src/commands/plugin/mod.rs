@@ -1,8 +1,18 @@
 //! `op-dbus plugin`: one file per verb.
 
+mod add;
+mod candidate;
+mod component;
+mod granting;
+mod inspect;
 mod list;
 mod new;
 mod precompile;
+mod remove;
+mod replay;
+mod settle;
+pub(super) mod store;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,12 +21,25 @@ use clap::Subcommand;
 
 use super::options::Options;
 use crate::plugin::builtin::Builtin;
+use crate::plugin::compile;
 
-/// Look at plugins, and write them.
+/// Look at plugins, add and remove them, and write them.
 #[derive(Subcommand)]
 pub enum Plugin {
-    /// List the plugins, with version, digest and what they are for
-    List,
+    /// List the plugins, with version, digest, where they come from and who has signed them
+    List(list::List),
+    /// Show what a component is, says and asks for, without adding it
+    Inspect(inspect::Inspect),
+    /// Vet a component, pin it, and write it into the configuration with a grant; for one that is there, update it
+    Add(add::Add),
+    /// Take a plugin out of the configuration, with its grant and its files
+    Remove(remove::Remove),
+    /// Hold plugins against their pins and signatures, and load them: exit 1 if one fails
+    Verify(list::Verify),
+    /// Try whether a plugin keeps the contract's laws, on a simulated host: exit 0 when it does, 5 when not
+    Test(test::Test),
+    /// Run a plugin against a trace of `apply --record`: exit 0 when it does the same, 2 when not
+    Replay(replay::Replay),
     /// Begin a plugin of your own: a small project that works
     New(new::New),
     /// Write the compiled code of the built-in plugins, to be built into the program
@@ -26,19 +49,53 @@ pub enum Plugin {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Compile the component on standard input, for a process of ours that had better not
+    #[command(hide = true)]
+    CompileChild {
+        /// Bytes of address space
+        #[arg(long)]
+        memory: u64,
+        /// Seconds of a processor's time
+        #[arg(long)]
+        seconds: u64,
+    },
 }
 
 impl Plugin {
+    /// The exit code of a verb that needs neither configuration nor backends, and must not have them.
+    pub(super) fn run_alone(&self) -> Option<ExitCode> {
+        match self {
+            Self::CompileChild { memory, seconds } => {
+                Some(ExitCode::from(compile::child(*memory, *seconds)))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) async fn run(
         &self,
         options: &Options,
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
         match self {
-            Self::List => list::run(options, builtins).await?,
+            Self::List(verb) => return Ok(sound(verb.run(options, builtins).await?)),
+            Self::Verify(verb) => return Ok(sound(verb.run(options, builtins).await?)),
+            Self::Inspect(verb) => verb.run(options, builtins).await?,
+            Self::Add(verb) => verb.run(options, builtins).await?,
+            Self::Remove(verb) => verb.run(options, builtins).await?,
+            Self::Test(verb) => return verb.run(options, builtins).await,
+            Self::Replay(verb) => return verb.run(options, builtins).await,
             Self::New(verb) => verb.run(builtins)?,
             Self::Precompile { out } => precompile::run(out, builtins)?,
+            Self::CompileChild { .. } => unreachable!("it runs before anything else does"),
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn sound(sound: bool) -> ExitCode {
+    match sound {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }

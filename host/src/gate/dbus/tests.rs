@@ -368,7 +368,7 @@ async fn every_message_of_a_batch_counts_against_the_limit_of_calls() {
     let witness = Witness::start(&private, NAME).await;
     let book = Book::default();
     let mut gate = gate(&private, GRANT, Mode::Read, &book);
-    gate.calls_left = 3.into();
+    gate.budget.calls = 3.into();
     let answers = gate.call_all(vec![look("Look"); 5]).await;
     let codes: Vec<_> = answers.iter().map(code).collect();
     let limit = Some(FailureCode::Limit);

@@ -15,6 +15,7 @@ use crate::backends::ovsdb::image::{image, links};
 use crate::backends::ovsdb::operation::{Operation, RandomUuids, parse};
 use crate::backends::ovsdb::{OvsdbError, Schema};
 use crate::contract::types::{BackendError, Failure, FailureCode};
+use crate::document;
 use scope::Scope;
 
 /// The largest array of operations, in bytes of JSON: what the client sends at most.
@@ -42,7 +43,7 @@ fn denied(what: &str, key: &str) -> Failure {
 impl Gate {
     /// Counts a call and finds the OVSDB part of the grant.
     fn ovsdb(&self) -> Result<&OvsdbGrant, Failure> {
-        self.count()?;
+        self.budget.call()?;
         if self.mode == Mode::Pure {
             return Err(failure(
                 FailureCode::Denied,
@@ -53,7 +54,7 @@ impl Gate {
             let plugin = &self.plugin;
             self.refuse(failure(
                 FailureCode::Denied,
-                format!("plugin {plugin} has no grant for ovsdb; the operator writes one as [plugins.{plugin}.grant.ovsdb]"),
+                format!("plugin {plugin} has no grant for ovsdb; the operator writes one as grant.ovsdb in its section of the configuration"),
             ))
         })
     }
@@ -142,12 +143,17 @@ impl Gate {
                 ),
             ));
         }
-        let asked = crate::backends::ovsdb::json::parse(operations).map_err(|error| {
+        self.budget.requests(1, operations.len())?;
+        let wrong = |error: &dyn std::fmt::Display| {
             failure(
                 FailureCode::Invalid,
                 format!("the operations of the OVSDB transaction: {error}"),
             )
-        })?;
+        };
+        // A text that is small as such can be a tree that is not.
+        document::check(operations, LARGEST).map_err(|error| wrong(&error))?;
+        let asked =
+            crate::backends::ovsdb::json::parse(operations).map_err(|error| wrong(&error))?;
         let schema = self.backends.ovsdb.schema(database).await?;
         let mut uuids = RandomUuids::open()
             .map_err(|error| failure(FailureCode::Internal, format!("/dev/urandom: {error}")))?;

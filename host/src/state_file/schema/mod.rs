@@ -4,10 +4,13 @@
 //! look-around and back-references.
 
 mod branch;
+mod whole;
 mod words;
 
 use jsonschema::{PatternOptions, ValidationError};
 use serde_json::Value;
+
+pub use whole::whole;
 
 use super::problem::{MOST_SHOWN, Problem, Problems};
 use super::section::Section;

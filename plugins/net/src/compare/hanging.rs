@@ -260,6 +260,7 @@ fn satisfies(want: &Address, is: &Address, extent: Extent) -> bool {
         && (want.peer == is.peer || unsaid(want.peer.is_some()))
         && (want.broadcast == is.broadcast || unsaid(want.broadcast.is_some()))
         && (want.label == is.label || unsaid(want.label.is_some()))
+        && (want.effective_scope() == is.effective_scope() || unsaid(want.scope.is_some()))
         && (want.metric == is.metric || unsaid(want.metric.is_some()))
         && flags(want).into_iter().zip(flags(is)).all(|(want, is)| {
             want.unwrap_or(false) == is.unwrap_or(false) || unsaid(want.is_some())
@@ -276,11 +277,12 @@ fn flags(address: &Address) -> [Option<bool>; 5] {
     ]
 }
 
-/// The wish with what it does not say of flags and metric as it is: the kernel takes what is left out for not wanted.
+/// The wish with what it does not say of flags, metric and scope as it is: the kernel takes what is left out for not wanted.
 fn with_flags_of(want: &Address, is: &Address) -> Address {
     let expires = want.valid_lifetime.is_some();
     Address {
         metric: want.metric.or(is.metric),
+        scope: want.scope.or(is.scope),
         no_prefix_route: want.no_prefix_route.or(is.no_prefix_route),
         no_duplicate_detection: want.no_duplicate_detection.or(is.no_duplicate_detection),
         home: want.home.or(is.home),
@@ -293,7 +295,7 @@ fn with_flags_of(want: &Address, is: &Address) -> Address {
     }
 }
 
-/// Whether the kernel cannot change it in place (inet_rtm_newaddr, inet6_addr_modify): IPv4 keeps its flags from the beginning.
+/// Whether the kernel cannot change it in place (inet_rtm_newaddr, inet6_addr_modify): IPv4 keeps its flags and scope from the beginning.
 fn needs_replacing(want: &Address, is: &Address) -> bool {
     let set = |address: &Address| flags(address).map(|flag| flag == Some(true));
     (want.address.0.is_ipv4() && set(want) != set(is))
@@ -301,6 +303,7 @@ fn needs_replacing(want: &Address, is: &Address) -> bool {
         || (want.address.0.is_ipv6() && want.metric.is_none() && is.metric.is_some())
         || (want.join_multicast == Some(true)) != (is.join_multicast == Some(true))
         || want.peer != is.peer
+        || want.effective_scope() != is.effective_scope()
         || (want.broadcast.is_some() && want.broadcast != is.broadcast)
         || (want.label.is_some() && want.label != is.label)
 }

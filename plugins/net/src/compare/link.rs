@@ -67,11 +67,9 @@ pub fn compare(have: &Interface, wish: &Wish, exact: bool) -> LinkChange {
         && want != have
     {
         change.note(wish, "type", tree(want), Some(tree(have)));
-        change.anew.push(format!(
-            "a {} does not become a {}",
-            have.word(),
-            want.word()
-        ));
+        change
+            .anew
+            .push(format!("{} does not become {}", have.one(), want.one()));
     }
     macro_rules! compare {
         ($($key:ident)*) => { $(

@@ -25,7 +25,7 @@ fn optional(text: Option<String>) -> Result<Option<IpAddr>, Failure> {
 
 /// An address.
 pub fn address(wire: nl::Address) -> Result<Address, Failure> {
-    Ok(Address {
+    let mut address = Address {
         address: Addr(ip(&wire.address)?),
         prefix: wire.prefix_length,
         peer: optional(wire.peer)?,
@@ -44,7 +44,13 @@ pub fn address(wire: nl::Address) -> Result<Address, Failure> {
         kernel_made: wire.kernel_made.then_some(true),
         tentative: wire.tentative.then_some(true),
         duplicate: wire.duplicate.then_some(true),
-    })
+        scope: None,
+    };
+    // One that goes without saying, and all of IPv6, say nothing.
+    address.scope = wire
+        .scope
+        .filter(|scope| address.address.0.is_ipv4() && *scope != address.effective_scope());
+    Ok(address)
 }
 
 /// A route, and the one link that all of its ways use; `None` for a route that leads nowhere or over several links.

@@ -30,6 +30,15 @@ macro_rules! link_types {
                 match self { $(Self::$variant => $word,)* Self::Other(word) => word }
             }
 
+            /// The kernel's word after an article: `a bridge`, `an ovs-bridge`.
+            pub fn one(&self) -> String {
+                let word = self.word();
+                match word.starts_with(['a', 'e', 'i', 'o']) {
+                    true => format!("an {word}"),
+                    false => format!("a {word}"),
+                }
+            }
+
             /// By the kernel's word.
             pub fn of_word(word: &str) -> Self {
                 match word { $($word => Self::$variant,)* other => Self::Other(other.to_owned()) }

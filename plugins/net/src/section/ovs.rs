@@ -78,7 +78,7 @@ keys! {
         /// The bridge's `external_ids`, merged key by key; `null` removes a key.
         external_ids: TextMap,
         /// Read only: the MTU that Open vSwitch was asked for; it is set by the interface's `mtu`.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         mtu_request: u32,
     }
 }
@@ -104,10 +104,10 @@ keys! {
         /// The link that is used while it works (`bond-primary`; only active-backup).
         primary: String,
         /// Read only: the link-layer address of the link in use, or its name on newer releases.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         active: String,
         /// Read only: its links.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         members: Vec<BondMember>,
     }
 }
@@ -139,7 +139,7 @@ keys! {
         /// `other_config` of the database, merged key by key; `null` removes a key.
         other_config: TextMap,
         /// Read only: why Open vSwitch cannot be reached.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         unavailable: String,
     }
 }

@@ -64,22 +64,22 @@ keys! {
         /// Open vSwitch: the port's `external_ids`, merged key by key; `null` removes a key. `op-dbus-owner` marks ports that op-dbus made.
         external_ids: TextMap,
         /// Read only: the OpenFlow port number.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         ofport: i64,
         /// Read only: whether the port's link has carrier, `up` or `down`.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         link_state: String,
         /// Read only: why Open vSwitch cannot have the port, in its own words.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         error: String,
         /// Read only: a mode of VLANs that `vlans` has no words for (`dot1q-tunnel`).
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         vlan_mode: String,
         /// Read only: the MTU that Open vSwitch was asked for; it is set by the interface's `mtu`.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         mtu_request: u32,
         /// Read only: the link-layer address that Open vSwitch was asked for; it is set by the interface's `mac`.
-        #[cfg_attr(not(target_family = "wasm"), schemars(skip))]
+        #[cfg_attr(not(target_family = "wasm"), schemars(extend("readOnly" = true)))]
         mac_request: String,
     }
 }

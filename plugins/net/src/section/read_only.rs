@@ -3,13 +3,19 @@
 
 use std::borrow::Cow;
 
+use super::ovs::OvsDb;
+use super::port::PortSettings;
 use super::{Interface, Ip, Route, Section};
 
 /// A section without what is only read; what passes by itself stays, marked as it is.
 pub fn forget(section: &Section) -> Cow<'_, Section> {
     let is_clean = section.interfaces().iter().all(is_clean)
         && section.routes().iter().all(is_clean_route)
-        && section.rules().iter().all(|rule| rule.protocol.is_none());
+        && section.rules().iter().all(|rule| rule.protocol.is_none())
+        && section
+            .ovs_db
+            .as_ref()
+            .is_none_or(|db| db.unavailable.is_none());
     if is_clean {
         return Cow::Borrowed(section);
     }
@@ -19,6 +25,10 @@ pub fn forget(section: &Section) -> Cow<'_, Section> {
     for rule in section.rules.iter_mut().flatten() {
         rule.protocol = None;
     }
+    if let Some(db) = &mut section.ovs_db {
+        db.unavailable = None;
+    }
+    section.ovs_db = section.ovs_db.filter(|db| *db != OvsDb::default());
     Cow::Owned(section)
 }
 
@@ -31,6 +41,14 @@ fn is_clean(i: &Interface) -> bool {
         && i.permanent_mac.is_none()
         && i.queueing_discipline.is_none()
         && i.unknown.is_none()
+        && i.ovs_bridge
+            .as_ref()
+            .is_none_or(|bridge| bridge.mtu_request.is_none())
+        && i.port.as_deref().is_none_or(is_clean_port)
+        && i.ports
+            .iter()
+            .flatten()
+            .all(|port| is_clean_port(&port.settings))
         && addresses().all(|address| {
             address.protocol.is_none() && address.tentative.is_none() && address.duplicate.is_none()
         })
@@ -45,11 +63,42 @@ fn is_clean_route(route: &Route) -> bool {
         && hops.all(|hop| hop.unknown.is_none())
 }
 
+/// Of a bond's ports the bond itself tells.
+fn is_clean_port(port: &PortSettings) -> bool {
+    port.ofport.is_none()
+        && port.link_state.is_none()
+        && port.error.is_none()
+        && port.vlan_mode.is_none()
+        && port.mtu_request.is_none()
+        && port.mac_request.is_none()
+        && port
+            .bond
+            .as_ref()
+            .is_none_or(|bond| bond.active.is_none() && bond.members.is_none())
+}
+
 fn interface(i: &mut Interface) {
     (i.index, i.running, i.permanent_mac) = (None, None, None);
     (i.queueing_discipline, i.unknown) = (None, None);
+    if let Some(bridge) = &mut i.ovs_bridge {
+        bridge.mtu_request = None;
+    }
+    if let Some(settings) = &mut i.port {
+        port(settings);
+    }
+    for one in i.ports.iter_mut().flatten() {
+        port(&mut one.settings);
+    }
     for ip in [&mut i.ipv4, &mut i.ipv6].into_iter().flatten() {
         family(ip);
+    }
+}
+
+fn port(port: &mut PortSettings) {
+    (port.ofport, port.link_state, port.error) = (None, None, None);
+    (port.vlan_mode, port.mtu_request, port.mac_request) = (None, None, None);
+    if let Some(bond) = &mut port.bond {
+        (bond.active, bond.members) = (None, None);
     }
 }
 

@@ -7,7 +7,11 @@ use super::Section;
 /// Keys whose `null` means something: detach, and no gateway.
 const NULLABLE: &[&str] = &["controller", "gateway"];
 
-/// The schema (draft 2020-12), closed to unknown keys.
+/// The schema (draft 2020-12), closed to unknown keys, with examples.
 pub fn schema() -> Value {
-    op_dbus_plugin::section::schema::of::<Section>("op-dbus: the section `net`", NULLABLE)
+    op_dbus_plugin::section::schema::with_examples::<Section>(
+        "op-dbus: the section `net`",
+        NULLABLE,
+        include_str!("../../examples.json"),
+    )
 }

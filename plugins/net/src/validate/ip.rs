@@ -122,6 +122,11 @@ fn address(
         format!("{path}/broadcast"),
         "IPv6 has no broadcast: leave it out",
     );
+    problems.push_if(
+        v6 && address.scope.is_some(),
+        format!("{path}/scope"),
+        "an IPv6 address has its scope in its bits: leave it out",
+    );
     if let Some(label) = &address.label {
         let name = interface.name.as_str();
         let fits = label == name

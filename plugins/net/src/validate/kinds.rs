@@ -17,12 +17,12 @@ pub fn check(i: &Interface, path: &str, problems: &mut Problems) {
     let given = kind::given(i);
     let of = i.r#type.as_ref().or(given.first());
     for other in given.iter().filter(|given| Some(*given) != of) {
-        let word = of.map_or("", LinkType::word);
+        let one = of.map_or_else(String::new, LinkType::one);
         problems.push(
             format!("{path}/{}", other.word()),
             format!(
-                "these are settings of a {}, but {} is to be a {word}: take one of the two away",
-                other.word(),
+                "these are settings of {}, but {} is to be {one}: take one of the two away",
+                other.one(),
                 i.name
             ),
         );

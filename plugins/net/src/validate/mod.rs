@@ -4,7 +4,6 @@ mod interface;
 mod ip;
 mod kinds;
 mod ports;
-mod read_only;
 mod routes;
 mod rules;
 mod stacking;
@@ -39,7 +38,6 @@ pub fn problems(desired: &Section) -> Vec<Problem> {
     interface::names(desired, &mut problems);
     for (at, interface) in desired.interfaces().iter().enumerate() {
         let path = format!("/interfaces/{at}");
-        read_only::interface(interface, &path, &mut problems);
         if interface.is_absent() {
             continue;
         }
@@ -48,7 +46,6 @@ pub fn problems(desired: &Section) -> Vec<Problem> {
         switch::bridge(interface, &path, &mut problems);
         ip::check(interface, &path, &mut problems);
     }
-    read_only::database(desired, &mut problems);
     ports::check(desired, &mut problems);
     stacking::check(desired, &mut problems);
     ip::shared(desired, &mut problems);

@@ -25,8 +25,8 @@ pub fn check(desired: &Section, problems: &mut Problems) {
             of.is_some_and(|of| !has_ports(of)),
             &path,
             format!(
-                "a {} has no ports: only a bridge, a bond and a VRF do",
-                of.map_or("link", LinkType::word)
+                "{} has no ports: only a bridge, a bond and a VRF do",
+                of.map_or_else(|| "a link".to_owned(), LinkType::one)
             ),
         );
         for (place, port) in ports.iter().enumerate() {
@@ -141,7 +141,7 @@ fn own(
             problems.push_if(
                 of.is_some_and(|of| !has_ports(of)) && list.is_none(),
                 &path,
-                format!("{own} is to be a {}, which has no ports", of.map_or("", LinkType::word)),
+                format!("{own} is to be {}, which has no ports", of.map_or_else(String::new, LinkType::one)),
             );
         }
         _ => {}

@@ -103,8 +103,8 @@ fn peer<'a>(
         problems.push(
             path,
             format!(
-                "{peer} is to be a {}, and the peer of a veth is a veth",
-                of.word()
+                "{peer} is to be {}, and the peer of a veth is a veth",
+                of.one()
             ),
         );
     } else if let Some(back) = kind::peer(other).filter(|back| *back != name) {

@@ -8,44 +8,33 @@ use crate::section::ovs::{Lacp, OvsBondMode};
 use crate::section::port::PortSettings;
 use crate::section::{Interface, LinkType, OvsBond, Section};
 
-/// What a port of Open vSwitch can be. The first three are no tunnels.
-const TYPES: &[&str] = &[
-    "system",
-    "internal",
-    "patch",
-    "vxlan",
-    "gre",
-    "geneve",
-    "erspan",
-    "ip6gre",
-    "ip6erspan",
-    "gtpu",
-    "bareudp",
-    "srv6",
-    "stt",
-    "lisp",
-    "tap",
-    "dpdk",
-    "dpdkvhostuser",
-    "dpdkvhostuserclient",
-    "afxdp",
-    "afxdp-nonpmd",
+/// What a port of Open vSwitch can be, and whether that is a tunnel, which leads to another address.
+const TYPES: &[(&str, bool)] = &[
+    ("system", false),
+    ("internal", false),
+    ("patch", false),
+    ("vxlan", true),
+    ("gre", true),
+    ("geneve", true),
+    ("erspan", true),
+    ("ip6gre", true),
+    ("ip6erspan", true),
+    ("gtpu", true),
+    ("bareudp", true),
+    ("srv6", true),
+    ("stt", true),
+    ("lisp", true),
+    ("tap", false),
+    ("dpdk", false),
+    ("dpdkvhostuser", false),
+    ("dpdkvhostuserclient", false),
+    ("afxdp", false),
+    ("afxdp-nonpmd", false),
 ];
 
-/// Tunnels that lead to another address.
-const TUNNELS: &[&str] = &[
-    "vxlan",
-    "gre",
-    "geneve",
-    "erspan",
-    "ip6gre",
-    "ip6erspan",
-    "gtpu",
-    "bareudp",
-    "srv6",
-    "stt",
-    "lisp",
-];
+fn is_tunnel(word: &str) -> bool {
+    TYPES.contains(&(word, true))
+}
 
 /// The versions of OpenFlow.
 const PROTOCOLS: &[&str] = &[
@@ -143,10 +132,11 @@ pub fn port(name: &str, port: &PortSettings, path: &str, problems: &mut Problems
     }
     let of = port.r#type.as_deref();
     if let Some(of) = of {
+        let words: Vec<_> = TYPES.iter().map(|(word, _)| *word).collect();
         problems.push_if(
-            !TYPES.contains(&of),
+            !words.contains(&of),
             format!("{path}/type"),
-            format!("`{of}` is no type of port: use one of {}", TYPES.join(", ")),
+            format!("`{of}` is no type of port: use one of {}", words.join(", ")),
         );
     }
     options(name, port, path, problems);
@@ -172,7 +162,7 @@ fn options(name: &str, port: &PortSettings, path: &str, problems: &mut Problems)
         let wrong = value.is_some()
             && of.is_some_and(|of| match key {
                 "peer" => of != "patch",
-                _ => !TUNNELS.contains(&of),
+                _ => !is_tunnel(of),
             });
         let whose = if key == "peer" {
             "a patch port"
@@ -206,7 +196,7 @@ fn options(name: &str, port: &PortSettings, path: &str, problems: &mut Problems)
         format!("{name} cannot be its own peer"),
     );
     problems.push_if(
-        of.is_some_and(|of| TUNNELS.contains(&of)) && port.remote.is_none(),
+        of.is_some_and(is_tunnel) && port.remote.is_none(),
         format!("{path}/type"),
         "a tunnel needs its `remote`: an IP address, or `flow` where flows choose it",
     );

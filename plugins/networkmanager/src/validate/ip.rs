@@ -66,6 +66,7 @@ pub(super) fn check(ip: &Ip, v6: bool, path: &str, problems: &mut Problems) {
             ("valid_lifetime", address.valid_lifetime.is_some()),
             ("preferred_lifetime", address.preferred_lifetime.is_some()),
             ("metric", address.metric.is_some()),
+            ("scope", address.scope.is_some()),
             ("no_prefix_route", address.no_prefix_route.is_some()),
             (
                 "no_duplicate_detection",

@@ -145,6 +145,20 @@ fn own<'a>(
             )));
         }
     };
+    // Under which key a VPN's gateway stands is its plugin's to say, whether or not the file names that.
+    let service = have.and_then(|it| it.service.clone());
+    let service = connection.service.clone().or(service);
+    let with_service;
+    let connection = match connection.service == service {
+        true => connection,
+        false => {
+            with_service = Connection {
+                service,
+                ..connection.clone()
+            };
+            &with_service
+        }
+    };
     let mut compiled = Compiled::of(connection, &of, table);
     let interface = connection
         .interface

@@ -37,12 +37,7 @@ pub(super) fn ports<'a>(
     if wishes[at].absent {
         // Profiles that only this list made have no use any more; others are somebody's work.
         for port in there {
-            let generated = port
-                .interface
-                .as_deref()
-                .map(|it| identity::of_port(&uuid, it));
-            if port.uuid == generated
-                && !wishes.iter().any(|it| Some(&it.uuid) == port.uuid.as_ref())
+            if is_made(port, &uuid) && !wishes.iter().any(|it| Some(&it.uuid) == port.uuid.as_ref())
             {
                 wishes.push(gone(port, format!("/connections/{at}/state")));
             }
@@ -121,10 +116,30 @@ pub(super) fn ports<'a>(
             .is_some_and(|it| listed.contains(it));
         let is_named = wishes.iter().any(|it| Some(&it.uuid) == port.uuid.as_ref());
         if !stays && !is_named {
-            wishes.push(gone(port, format!("/connections/{at}/{key}")));
+            let place = format!("/connections/{at}/{key}");
+            wishes.push(match is_made(port, &uuid) {
+                true => gone(port, place),
+                false => let_go(port, place),
+            });
         }
     }
     Ok(())
+}
+
+/// Whether a list of ports has made this profile.
+fn is_made(port: &Connection, controller: &str) -> bool {
+    let interface = port.interface.as_deref();
+    port.uuid.is_some()
+        && port.uuid == interface.map(|interface| identity::of_port(controller, interface))
+}
+
+/// A profile of somebody's that is a port no more. Its own to be activated: by whoever made it.
+fn let_go(have: &Connection, place: String) -> Wish<'_> {
+    let mut wish = adopted(have, place, Activity::Down);
+    for key in ["master", "slave-type"] {
+        wish.compiled.unset("connection", key, "");
+    }
+    wish
 }
 
 /// A profile that is to be gone.

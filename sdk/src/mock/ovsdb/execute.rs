@@ -1,13 +1,14 @@
 //! The operations of RFC 7047 section 5.2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::clause::{Condition, Mutation};
 use super::database::{Database, Row};
 use super::error::{Error, Result, syntax};
 use super::schema::{Column, Schema, Table};
-use super::value::{Atom, Datum, arithmetic};
+use super::value::Datum;
 
 /// One transaction while it runs.
 pub struct Transaction<'a> {
@@ -15,6 +16,8 @@ pub struct Transaction<'a> {
     database: &'a mut Database,
     /// UUIDs of rows that are inserted by name.
     names: BTreeMap<String, String>,
+    /// The names that an insert has given a row already.
+    given: BTreeSet<String>,
     next_uuid: &'a mut u64,
 }
 
@@ -33,16 +36,20 @@ pub fn run(
         schema,
         database: &mut work,
         names: BTreeMap::new(),
+        given: BTreeSet::new(),
         next_uuid,
     };
     for operation in operations {
         if let (Some("insert"), Some(name)) =
             (operation["op"].as_str(), operation["uuid-name"].as_str())
         {
-            let uuid = transaction.new_uuid();
-            transaction.names.insert(name.to_owned(), uuid);
+            transaction.name(name);
         }
     }
+    // What no insert gives a row refers to nothing.
+    operations
+        .iter()
+        .for_each(|operation| transaction.name_all(operation));
     let mut results = Vec::new();
     for (at, operation) in operations.iter().enumerate() {
         let result = transaction.operation(operation);
@@ -57,6 +64,26 @@ impl Transaction<'_> {
     fn new_uuid(&mut self) -> String {
         *self.next_uuid += 1;
         format!("00000000-0000-4000-8000-{:012x}", self.next_uuid)
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self.names.contains_key(name) {
+            let uuid = self.new_uuid();
+            self.names.insert(name.to_owned(), uuid);
+        }
+    }
+
+    fn name_all(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => match (items.first(), items.get(1)) {
+                (Some(Value::String(word)), Some(Value::String(name))) if word == "named-uuid" => {
+                    self.name(name);
+                }
+                _ => items.iter().for_each(|item| self.name_all(item)),
+            },
+            Value::Object(entries) => entries.values().for_each(|value| self.name_all(value)),
+            _ => {}
+        }
     }
 
     fn operation(&mut self, operation: &Value) -> Result<Value> {
@@ -109,71 +136,80 @@ impl Transaction<'_> {
 
     fn insert(&mut self, operation: &Value) -> Result<Value> {
         let (name, table) = self.table(operation)?;
+        if let Some(given) = operation["uuid-name"].as_str()
+            && self.given.contains(given)
+        {
+            return Err(Error::new(
+                "duplicate uuid-name",
+                "This \"uuid-name\" appeared on an earlier \"insert\" operation.",
+            ));
+        }
         let mut row: Row = table
             .columns
             .iter()
             .map(|(name, column)| (name.clone(), Datum::default_of(&column.of)))
             .collect();
         row.extend(self.row(table, &operation["row"], true)?);
-        let uuid = match operation["uuid-name"].as_str() {
-            Some(name) => self.names[name].clone(),
-            None => self.new_uuid(),
+        self.given
+            .extend(operation["uuid-name"].as_str().map(str::to_owned));
+        // A client may choose the UUID itself (ovsdb-server(7), "Insert").
+        let chosen = operation["uuid"].as_str().map(str::to_owned);
+        let uuid = match (operation["uuid-name"].as_str(), chosen) {
+            (Some(name), _) => self.names[name].clone(),
+            (None, Some(chosen)) => chosen,
+            (None, None) => self.new_uuid(),
         };
         let rows = self.database.tables.get_mut(&name);
         rows.expect("table looked it up").insert(uuid.clone(), row);
         Ok(json!({"uuid": ["uuid", uuid]}))
     }
 
-    /// The rows that the conditions match (RFC 7047 section 5.1, `<condition>`).
+    /// The rows that the conditions match (RFC 7047 section 5.1, `<condition>`). What is wrong with one is so without rows as well.
     fn chosen(&self, operation: &Value) -> Result<(String, Vec<String>)> {
         let (name, table) = self.table(operation)?;
         let conditions = operation["where"].as_array();
         let conditions = conditions.ok_or_else(|| syntax("`where` is missing"))?;
-        let mut chosen = Vec::new();
-        for (uuid, row) in self.database.rows(&name) {
-            let mut matches = true;
-            for condition in conditions {
-                matches &= self.holds(table, uuid, row, condition)?;
-            }
-            if matches {
-                chosen.push(uuid.clone());
-            }
-        }
+        let conditions = conditions.iter().map(|json| self.condition(table, json));
+        let conditions = conditions.collect::<Result<Vec<_>>>()?;
+        let rows = self.database.rows(&name);
+        let rows = rows.filter(|(uuid, row)| conditions.iter().all(|one| one.holds(uuid, row)));
+        let chosen = rows.map(|(uuid, _)| uuid.clone()).collect();
         Ok((name, chosen))
     }
 
-    fn holds(&self, table: &Table, uuid: &str, row: &Row, condition: &Value) -> Result<bool> {
-        let name = condition[0].as_str().unwrap_or_default();
-        let function = condition[1].as_str().unwrap_or_default();
+    fn condition(&self, table: &Table, json: &Value) -> Result<Condition> {
+        let name = json[0].as_str().unwrap_or_default();
+        let function = json[1].as_str().unwrap_or_default().to_owned();
         if name == "_uuid" {
-            let wanted = condition[2][1].as_str().unwrap_or_default();
-            let wanted = match condition[2][0].as_str() {
+            if !["==", "!=", "includes", "excludes"].contains(&function.as_str()) {
+                return Err(syntax(format!("no function {function} on _uuid")));
+            }
+            let wanted = json[2][1].as_str().unwrap_or_default();
+            let uuid = match json[2][0].as_str() {
                 Some("named-uuid") => self.names.get(wanted).map_or("", String::as_str),
                 _ => wanted,
             };
-            return match function {
-                "==" | "includes" => Ok(uuid == wanted),
-                "!=" | "excludes" => Ok(uuid != wanted),
-                _ => Err(syntax(format!("no function {function} on _uuid"))),
-            };
+            return Ok(Condition {
+                column: None,
+                function,
+                wanted: Datum::strings([uuid]),
+            });
         }
-        let of = &column(table, name)?.of;
-        let wanted = Datum::parse_loosely(&condition[2], of, &self.names)?;
-        let have = &row[name];
-        let contains = |(key, value): (&Atom, &Option<Atom>)| have.0.get(key) == Some(value);
-        let order = have.number().zip(wanted.number());
-        match (function, order) {
-            ("==", _) => Ok(*have == wanted),
-            ("!=", _) => Ok(*have != wanted),
-            ("includes", _) => Ok(wanted.0.iter().all(contains)),
-            ("excludes", _) => Ok(!wanted.0.iter().any(contains)),
-            ("<", Some((have, wanted))) => Ok(have < wanted),
-            ("<=", Some((have, wanted))) => Ok(have <= wanted),
-            (">", Some((have, wanted))) => Ok(have > wanted),
-            (">=", Some((have, wanted))) => Ok(have >= wanted),
-            ("<" | "<=" | ">" | ">=", None) => Ok(false),
-            _ => Err(syntax(format!("no function {function}"))),
+        let mut of = column(table, name)?.of.clone();
+        let is_scalar = of.value.is_none() && (of.min, of.max) == (1, 1);
+        match function.as_str() {
+            "==" | "!=" => {}
+            "includes" | "excludes" if is_scalar => {}
+            "includes" => of.min = 0,
+            "excludes" => (of.min, of.max) = (0, usize::MAX),
+            "<" | "<=" | ">" | ">=" if of.is_number() => {}
+            _ => return Err(syntax(format!("no function {function} on column {name}"))),
         }
+        Ok(Condition {
+            column: Some(name.to_owned()),
+            function,
+            wanted: Datum::parse(&json[2], &of, &self.names)?,
+        })
     }
 
     fn select(&self, operation: &Value) -> Result<Value> {
@@ -219,25 +255,19 @@ impl Transaction<'_> {
     }
 
     fn mutate(&mut self, operation: &Value) -> Result<Value> {
-        let (name, chosen) = self.chosen(operation)?;
+        let (_, table) = self.table(operation)?;
         let mutations = operation["mutations"].as_array();
         let mutations = mutations.ok_or_else(|| syntax("`mutations` is missing"))?;
+        let mutations = mutations
+            .iter()
+            .map(|json| Mutation::parse(table, json, &self.names));
+        let mutations = mutations.collect::<Result<Vec<_>>>()?;
+        let (name, chosen) = self.chosen(operation)?;
         for uuid in &chosen {
-            for mutation in mutations {
-                let of = mutation[0].as_str().unwrap_or_default();
-                let column = column(&self.schema[&name], of)?;
-                if !column.mutable {
-                    return Err(Error::new(
-                        "constraint violation",
-                        format!("Cannot mutate immutable column {of}."),
-                    ));
-                }
-                let mut datum = self.database.tables[&name][uuid][of].clone();
-                mutated(&mut datum, column, mutation, &self.names)?;
-                column.of.check_size(datum.0.len())?;
+            for mutation in &mutations {
                 let row = self.database.tables.get_mut(&name);
                 let row = row.and_then(|rows| rows.get_mut(uuid));
-                row.expect("chosen found it").insert(of.to_owned(), datum);
+                mutation.apply(row.expect("chosen found it"))?;
             }
         }
         Ok(json!({"count": chosen.len()}))
@@ -287,55 +317,11 @@ impl Transaction<'_> {
     }
 }
 
-/// One mutation (RFC 7047 section 5.1, `<mutation>`).
-fn mutated(
-    datum: &mut Datum,
-    column: &Column,
-    mutation: &Value,
-    names: &BTreeMap<String, String>,
-) -> Result<()> {
-    let mutator = mutation[1].as_str().unwrap_or_default();
-    match mutator {
-        "insert" => {
-            let more = Datum::parse_loosely(&mutation[2], &column.of, names)?;
-            // What a map has under a key already stays.
-            for (key, value) in more.0 {
-                datum.0.entry(key).or_insert(value);
-            }
-        }
-        "delete" => {
-            let of = &column.of;
-            let is_keys = of.value.is_some() && mutation[2][0] != "map";
-            let mut keys_alone = of.clone();
-            keys_alone.value = None;
-            let of = if is_keys { &keys_alone } else { of };
-            let less = Datum::parse_loosely(&mutation[2], of, names)?;
-            datum.0.retain(|key, value| match less.0.get(key) {
-                Some(gone) => !(is_keys || gone == value),
-                None => true,
-            });
-        }
-        _ => {
-            let by = mutation[2]
-                .as_i64()
-                .ok_or_else(|| syntax("no number to reckon with"))?;
-            let mut sums = BTreeMap::new();
-            for key in datum.0.keys() {
-                let Atom::Integer(number) = key else {
-                    return Err(syntax(format!("{mutator} wants numbers")));
-                };
-                sums.insert(Atom::Integer(arithmetic(*number, mutator, by)?), None);
-            }
-            datum.0 = sums;
-        }
-    }
-    Ok(())
-}
-
-fn column<'a>(table: &'a Table, name: &str) -> Result<&'a Column> {
+/// The column of that name.
+pub fn column<'a>(table: &'a Table, name: &str) -> Result<&'a Column> {
     table.columns.get(name).ok_or_else(|| unknown(name))
 }
 
 fn unknown(name: &str) -> Error {
-    syntax(format!("No column {name}."))
+    Error::new("unknown column", format!("No column {name}."))
 }

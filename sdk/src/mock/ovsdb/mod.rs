@@ -3,6 +3,7 @@
 //! Transactions take effect whole or not at all. Rows that nothing refers to go, strong references must hold, weak ones are pruned, indexes
 //! are unique. A `wait` that does not hold fails at once. UUIDs count up, so that tests can be repeated.
 
+mod clause;
 mod database;
 mod error;
 mod execute;
@@ -117,6 +118,23 @@ impl Ovsdb {
             Value::Object(columns.collect())
         });
         plain.collect()
+    }
+
+    /// `transact` as the server answers it on the wire (RFC 7047 section 4.1.3): a result for each operation; where one failed, nothing took
+    /// effect, its place has the error, and what comes after it was not tried.
+    ///
+    /// # Errors
+    /// `not-found` for another database.
+    pub fn on_the_wire(&mut self, database: &str, operations: &[Value]) -> Result<Value, Failure> {
+        known(database)?;
+        let (at, error) = match self.run(operations) {
+            Ok(results) => return Ok(results.into()),
+            Err((at, error)) => (at.unwrap_or(operations.len()), error),
+        };
+        let mut results = vec![json!({}); at];
+        results.push(json!({"error": error.name, "details": error.details}));
+        results.resize(operations.len().max(at + 1), Value::Null);
+        Ok(results.into())
     }
 
     fn run(&mut self, operations: &[Value]) -> Result<Vec<Value>, (Option<usize>, Error)> {

@@ -84,17 +84,13 @@ impl Datum {
 
     /// Reads one, and checks how many elements it may have.
     pub fn parse(json: &Value, of: &ColumnType, names: &BTreeMap<String, String>) -> Result<Self> {
-        let datum = Self::parse_loosely(json, of, names)?;
-        of.check_size(datum.0.len())?;
+        let datum = Self::elements(json, of, names)?;
+        of.check_size(datum.0.len())
+            .map_err(|error| syntax(error.details))?;
         Ok(datum)
     }
 
-    /// Reads one of any number of elements.
-    pub fn parse_loosely(
-        json: &Value,
-        of: &ColumnType,
-        names: &BTreeMap<String, String>,
-    ) -> Result<Self> {
+    fn elements(json: &Value, of: &ColumnType, names: &BTreeMap<String, String>) -> Result<Self> {
         let mut elements = BTreeMap::new();
         match (&of.value, json[0].as_str()) {
             (Some(value), Some("map")) => {
@@ -102,7 +98,7 @@ impl Datum {
                     let key = Atom::parse(&pair[0], &of.key, names)?;
                     let value = Atom::parse(&pair[1], value, names)?;
                     if elements.insert(key, Some(value)).is_some() {
-                        return Err(syntax("map contains duplicate key"));
+                        return Err(Error::new("ovsdb error", "map contains duplicate key"));
                     }
                 }
             }
@@ -111,7 +107,7 @@ impl Datum {
                 for element in json[1].as_array().into_iter().flatten() {
                     let atom = Atom::parse(element, &of.key, names)?;
                     if elements.insert(atom, None).is_some() {
-                        return Err(syntax("set contains duplicate"));
+                        return Err(Error::new("ovsdb error", "set contains duplicate"));
                     }
                 }
             }
@@ -196,6 +192,16 @@ impl AtomType {
 }
 
 impl ColumnType {
+    /// Whether it holds a number, or none.
+    pub fn is_number(&self) -> bool {
+        self.is_reckoned() && self.max == 1
+    }
+
+    /// Whether it holds numbers, and nothing but those.
+    pub fn is_reckoned(&self) -> bool {
+        self.value.is_none() && self.key.kind == Kind::Integer
+    }
+
     /// Whether so many elements are allowed.
     pub fn check_size(&self, elements: usize) -> Result<()> {
         if (self.min..=self.max).contains(&elements) {

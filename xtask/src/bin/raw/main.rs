@@ -3,8 +3,8 @@
 //! - `raw measure NETNS REPORT PROGRAM…` runs a program in a network namespace and writes its wall
 //!   time (ns), CPU time (µs, with its children's), peak memory (KiB) and exit code into REPORT.
 //! - `raw dump` reads all links, addresses and routes of the current namespace and prints how many
-//!   there are: the least that any query costs.
-//! - `raw ports N` makes a bridge with N ports, `raw routes N [PROTOCOL]` makes N routes through
+//!   there are: the least that any query costs. `raw census` counts IPv4's alone.
+//! - `raw ports N` makes bridges with N ports, a thousand to each, `raw routes N [PROTOCOL]` makes N routes through
 //!   192.0.2.2:
 //!   the least that any apply costs. Requests are pipelined, answers are checked.
 //! - `raw ovs REMOTE N [wait]` makes a bridge with N ports in Open vSwitch's database, in one transaction.
@@ -39,7 +39,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["measure", namespace, report, program @ ..] if !program.is_empty() => {
             measure::run(namespace, report, program)
         }
-        ["dump"] => dump(),
+        ["dump"] => dump(libc::AF_UNSPEC),
+        ["census"] => dump(libc::AF_INET),
         ["ports", count] => requests::ports(&mut Socket::open()?, parse(count)?),
         ["routes", count] => requests::routes(&mut Socket::open()?, parse(count)?, RTPROT_STATIC),
         ["routes", count, protocol] => {
@@ -60,11 +61,12 @@ fn parse<N: FromStr<Err = ParseIntError>>(number: &str) -> Result<N> {
         .map_err(|error| Error::new(ErrorKind::InvalidInput, format!("{number}: {error}")))
 }
 
-fn dump() -> Result<()> {
+/// Of IPv4 alone where that says what others did: the kernel makes addresses and routes of IPv6 when it likes.
+fn dump(family: i32) -> Result<()> {
     let mut socket = Socket::open()?;
-    let links = socket.dump(libc::RTM_GETLINK)?;
-    let addresses = socket.dump(libc::RTM_GETADDR)?;
-    let routes = socket.dump(libc::RTM_GETROUTE)?;
+    let links = socket.dump(libc::RTM_GETLINK, libc::AF_UNSPEC)?;
+    let addresses = socket.dump(libc::RTM_GETADDR, family)?;
+    let routes = socket.dump(libc::RTM_GETROUTE, family)?;
     println!("{links} links, {addresses} addresses, {routes} routes");
     Ok(())
 }

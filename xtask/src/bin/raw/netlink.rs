@@ -35,10 +35,12 @@ impl Socket {
     }
 
     /// Sends a dump request of all families and counts the answers.
-    pub fn dump(&mut self, message: u16) -> Result<usize> {
+    pub fn dump(&mut self, message: u16, family: i32) -> Result<usize> {
         let flags = libc::NLM_F_REQUEST | libc::NLM_F_DUMP;
-        // A zero family means all; the longest of the request's headers is ifinfomsg, 16 bytes.
-        let mut request = Request::new(message, flags, &[0; 16]);
+        // The longest of the request's headers is ifinfomsg, 16 bytes.
+        let mut header = [0; 16];
+        header[0] = family as u8;
+        let mut request = Request::new(message, flags, &header);
         self.send(request.finish())?;
         let mut count = 0;
         loop {

@@ -14,16 +14,24 @@ const CREATE: i32 = libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE |
 /// linux/veth.h: attribute of the kind's data that holds the other end.
 const VETH_INFO_PEER: u16 = 1;
 
-/// A bridge `br0` and the veth pairs `p0`-`q0`, `p1`-`q1`…, each p up and a port of the bridge.
+/// As many ports as the bench gives to a bridge; the kernel takes 1023 (`BR_MAX_PORTS`).
+const PORTS: u32 = 1000;
+
+/// The bridges `br0` and up, and the veth pairs `p0`-`q0`, `p1`-`q1`…, each p up and a port of a bridge, a thousand to each.
 pub fn ports(socket: &mut Socket, count: u32) -> Result<()> {
-    let mut bridge = Request::new(libc::RTM_NEWLINK, CREATE, &link_header(0, true));
-    bridge.attribute(libc::IFLA_IFNAME, b"br0\0");
-    bridge.nest(libc::IFLA_LINKINFO, |info| {
-        info.attribute(libc::IFLA_INFO_KIND, b"bridge\0");
-    });
-    socket.execute(bridge.finish(), 1)?;
-    let controller = index_of("br0")?;
+    let mut controllers = Vec::new();
+    for number in 0..count.div_ceil(PORTS) {
+        let name = format!("br{number}");
+        let mut bridge = Request::new(libc::RTM_NEWLINK, CREATE, &link_header(0, true));
+        bridge.attribute(libc::IFLA_IFNAME, format!("{name}\0").as_bytes());
+        bridge.nest(libc::IFLA_LINKINFO, |info| {
+            info.attribute(libc::IFLA_INFO_KIND, b"bridge\0");
+        });
+        socket.execute(bridge.finish(), 1)?;
+        controllers.push(index_of(&name)?);
+    }
     pipelined(socket, count, |number| {
+        let controller = controllers[(number / PORTS) as usize];
         let mut port = Request::new(libc::RTM_NEWLINK, CREATE, &link_header(0, true));
         port.attribute(libc::IFLA_IFNAME, format!("p{number}\0").as_bytes());
         port.attribute(libc::IFLA_MASTER, &controller.to_ne_bytes());

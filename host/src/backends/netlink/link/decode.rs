@@ -9,7 +9,8 @@ use crate::backends::netlink::unknown;
 use crate::contract::netlink::{AddressGeneration, Kind, Link};
 
 /// Bytes of `struct ifinfomsg`.
-const IFINFOMSG: usize = 16;
+/// Bytes of `struct ifinfomsg`.
+pub const IFINFOMSG: usize = 16;
 /// ARPHRD_* of linux/if_arp.h: links whose hardware address is a MAC address.
 const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_INFINIBAND: u16 = 32;
@@ -250,26 +251,14 @@ mod tests {
     use super::*;
     use crate::backends::netlink::link::{Target, change, create};
     use crate::backends::netlink::message::Message;
-    use crate::contract::netlink::{
-        ControllerChange, LinkChange, LinkSettings, LinkSpec, Tunnel, Vrf,
-    };
+    use crate::contract::netlink::{LinkChange, LinkSettings, LinkSpec, Tunnel, Vrf};
     use proptest::prelude::*;
 
     fn settings() -> LinkSettings {
         LinkSettings {
-            up: None,
             mtu: Some(1400),
             mac: Some("02:00:5e:00:53:01".into()),
-            description: None,
-            transmit_queue_length: None,
-            group: None,
-            arp: None,
-            all_multicast: None,
-            promiscuous: None,
-            address_generation: None,
-            controller: ControllerChange::Keep,
-            port: None,
-            unknown: Vec::new(),
+            ..LinkSettings::default()
         }
     }
 

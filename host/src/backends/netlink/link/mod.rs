@@ -5,7 +5,7 @@ mod encode;
 mod kinds;
 mod port;
 
-pub use decode::{Decoded, attach_names, decode, mac as show_mac};
+pub use decode::{Decoded, IFINFOMSG, attach_names, decode, mac as show_mac};
 pub use encode::{
     Target, alternative_names, change, check_name, create, finish_tun, ifinfomsg, mac as parse_mac,
 };

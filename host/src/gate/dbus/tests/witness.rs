@@ -18,6 +18,7 @@ use crate::backends::ovsdb::{Lazy, Options, Remote};
 use crate::contract::dbus::MethodCall;
 use crate::contract::netlink::Request;
 use crate::contract::types::{Failure, FailureCode};
+use crate::gate::budget::Budget;
 use crate::gate::grant::Grant;
 use crate::gate::{Backends, Gate, Mode, Recorder, Rehearsed};
 use crate::secrets::SecretStore;
@@ -230,8 +231,7 @@ pub fn gate_with(address: String, grant: Grant, mode: Mode, book: &Book) -> Gate
             secrets: Arc::new(SecretStore::open(Vec::new(), None).unwrap()),
         },
         recorder: Arc::new(book.clone()),
-        calls_left: 1000.into(),
-        subscriptions_left: 16.into(),
+        budget: Budget::new(1000, 1 << 20, 16),
         progress_of_ovsdb: Default::default(),
     }
 }
