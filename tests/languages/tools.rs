@@ -29,7 +29,15 @@ pub fn equip(command: &mut Command) -> &mut Command {
     path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     command.env("PATH", env::join_paths(path).expect("no colon in a path"));
     command.env("OP_DBUS", program).env("CACHE_DIR", cache());
+    command.env("OP_DBUS_SDK", sdk());
     cargo(command)
+}
+
+/// The program `op-dbus-sdk`.
+pub fn sdk() -> PathBuf {
+    let path = env::var_os("OP_DBUS_SDK");
+    path.expect("`cargo xtask languages` builds op-dbus-sdk, and says where")
+        .into()
 }
 
 /// Where `cargo xtask languages` put compilers.

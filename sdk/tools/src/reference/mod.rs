@@ -1,4 +1,4 @@
-//! `cargo xtask reference`: the contract as pages to read, `sdk/reference/`, made from the comments in `wit/`.
+//! `op-dbus-sdk reference`: the contract as pages to read, made from the comments in `wit/`.
 //!
 //! # Layout
 //! - `page`: one interface, or the worlds, as Markdown. `types`: types in the contract's own notation, with links.
@@ -7,35 +7,43 @@ mod page;
 mod types;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use wit_parser::{PackageId, Resolve};
+use wit_bindgen_core::wit_parser::Resolve;
 
-use crate::command::workspace;
-
-/// Writes the pages.
-///
-/// # Errors
-/// The contract cannot be read, or a page not be written.
-pub fn run() -> Result<()> {
-    let directory = directory();
-    fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
-    for (name, text) in pages()? {
-        let path = directory.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
-    }
-    Ok(())
+/// Arguments of the verb.
+#[derive(clap::Args)]
+pub struct Reference {
+    /// Directory with the contract
+    #[arg(long, value_name = "DIR", default_value = "wit")]
+    wit: PathBuf,
+    /// Directory to write to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
-fn directory() -> PathBuf {
-    workspace().join("sdk/reference")
+impl Reference {
+    /// Writes the pages.
+    ///
+    /// # Errors
+    /// The contract cannot be read, or a page not be written.
+    pub fn run(&self) -> Result<()> {
+        fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
+        for (name, text) in pages(&self.wit)? {
+            let path = self.out.join(name);
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
 }
 
 /// All pages: file names and texts.
-fn pages() -> Result<Vec<(String, String)>> {
-    let (resolve, package) = contract()?;
+fn pages(wit: &Path) -> Result<Vec<(String, String)>> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve
+        .push_dir(wit)
+        .with_context(|| format!("cannot read the contract in {}", wit.display()))?;
     let interfaces = &resolve.packages[package].interfaces;
     let mut pages: Vec<_> = interfaces
         .iter()
@@ -45,23 +53,21 @@ fn pages() -> Result<Vec<(String, String)>> {
     Ok(pages)
 }
 
-fn contract() -> Result<(Resolve, PackageId)> {
-    let mut resolve = Resolve::default();
-    let directory = workspace().join("wit");
-    let (package, _) = resolve
-        .push_dir(&directory)
-        .with_context(|| format!("cannot read the contract in {}", directory.display()))?;
-    Ok((resolve, package))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+    fn contract() -> Vec<(String, String)> {
+        pages(&Path::new(HERE).join("../../wit")).unwrap()
+    }
+
     #[test]
     fn the_pages_are_those_of_the_contract_as_it_is() {
-        for (name, text) in pages().unwrap() {
-            let there = fs::read_to_string(directory().join(&name)).unwrap_or_default();
+        for (name, text) in contract() {
+            let path = format!("{HERE}/../reference/{name}");
+            let there = fs::read_to_string(path).unwrap_or_default();
             assert!(
                 there == text,
                 "sdk/reference/{name} is stale: cargo xtask reference"
@@ -71,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_link_leads_to_a_heading() {
-        let pages = pages().unwrap();
+        let pages = contract();
         for (name, text) in &pages {
             for link in text.split("](").skip(1) {
                 let link = link.split(')').next().unwrap_or_default();

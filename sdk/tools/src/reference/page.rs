@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wit_parser::{
+use wit_bindgen_core::wit_parser::{
     Docs, Function, FunctionKind, InterfaceId, PackageId, Resolve, Type, TypeDefKind, TypeId,
     WorldItem, WorldKey,
 };

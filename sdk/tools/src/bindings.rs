@@ -1,4 +1,4 @@
-//! `op-dbus plugin bindings`: the contract as source code, for languages whose compilers know nothing of components.
+//! `op-dbus-sdk bindings`: the contract as source code, for languages whose compilers know nothing of components.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,11 @@ impl Contract {
 }
 
 impl Bindings {
-    pub(super) fn run(&self) -> anyhow::Result<()> {
+    /// Writes them.
+    ///
+    /// # Errors
+    /// The contract cannot be read, or a file not be written.
+    pub fn run(&self) -> anyhow::Result<()> {
         let (mut resolve, world) = self.contract.resolve()?;
         let mut files = Files::default();
         self.generator()?

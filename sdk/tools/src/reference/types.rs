@@ -1,6 +1,8 @@
 //! Types, in the contract's own notation.
 
-use wit_parser::{Handle, InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner};
+use wit_bindgen_core::wit_parser::{
+    Handle, InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner,
+};
 
 /// How a type is written: HTML, because a link cannot stand in Markdown's code.
 pub fn written(resolve: &Resolve, within: InterfaceId, ty: &Type) -> String {

@@ -1,4 +1,4 @@
-//! `op-dbus plugin componentize`: from what a compiler makes to what op-dbus loads.
+//! `op-dbus-sdk componentize`: from what a compiler makes to what op-dbus loads.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 
-use super::bindings::Contract;
+use crate::bindings::Contract;
 
 /// Arguments of the verb.
 #[derive(clap::Args)]
@@ -27,7 +27,11 @@ pub struct Componentize {
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 impl Componentize {
-    pub(super) fn run(&self) -> anyhow::Result<()> {
+    /// Writes the component.
+    ///
+    /// # Errors
+    /// The module is none, or not one for the contract.
+    pub fn run(&self) -> anyhow::Result<()> {
         let name = self.module.display();
         let mut module = fs::read(&self.module).with_context(|| format!("cannot read {name}"))?;
         ensure!(
