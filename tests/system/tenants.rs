@@ -207,6 +207,9 @@ fn what_the_configuration_says_of_a_tenant_no_option_says_otherwise() {
         run.stderr
     );
     host.of("../red", &["query"]).code(1);
+    // What is added belongs to the host.
+    let run = host.of("red", &["plugin", "remove", "net"]).code(1);
+    assert!(run.stderr.contains("without --tenant"), "{}", run.stderr);
 }
 
 #[test]

@@ -249,9 +249,20 @@ impl<'a> Session<'a> {
         )?)
     }
 
-    /// What built-in plugins are granted unless the configuration says otherwise.
+    /// What built-in plugins are granted unless the configuration says otherwise; of a tenant, those that it was given.
     pub fn built_in_grants(&self) -> Vec<(&'a str, Grant)> {
-        super::built_in_grants(self.builtins)
+        let Some(tenant) = self.options.tenant() else {
+            return super::built_in_grants(self.builtins);
+        };
+        let configured = &self.options.configuration.plugins;
+        let given = self
+            .builtins
+            .iter()
+            .filter(|builtin| configured.contains_key(builtin.name));
+        let bus = tenant.dbus_address.as_ref();
+        given
+            .map(|builtin| (builtin.name, builtin.grant_in_tenant(bus)))
+            .collect()
     }
 
     /// Loads the named plugin, or all.

@@ -17,6 +17,7 @@ mod test;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Subcommand;
 
 use super::options::Options;
@@ -77,6 +78,13 @@ impl Plugin {
         options: &Options,
         builtins: &[Builtin],
     ) -> anyhow::Result<ExitCode> {
+        if let (Self::Add(_) | Self::Remove(_), Some(tenant)) = (self, options.tenant()) {
+            bail!(
+                "a plugin is added for the host: without --tenant; to give it to tenant {0}, write its component, digest and grant into \
+                 [tenants.{0}.plugins.NAME]",
+                tenant.name
+            );
+        }
         match self {
             Self::List(verb) => return Ok(sound(verb.run(options, builtins).await?)),
             Self::Verify(verb) => return Ok(sound(verb.run(options, builtins).await?)),
