@@ -21,7 +21,7 @@ const MANAGER: &str = "/org/freedesktop/NetworkManager";
 /// How it does harm.
 #[derive(Clone, Copy, Debug)]
 enum Harm {
-    /// A list of half a million profiles.
+    /// A list of more profiles than any host has, each of them an error.
     ManyProfiles,
     /// A profile as large as the bus lets through, whose text takes six times as much in JSON.
     HugeProfile,
@@ -121,11 +121,13 @@ fn answer(call: &Message, harm: Harm) -> Option<Message> {
     };
     let profile = |settings: Value| reply(call, "a{sa{sv}}", &json!([settings]));
     Some(match (header.member()?.as_str(), harm) {
-        ("ListConnections", Harm::ManyProfiles) => reply(call, "ao", &paths(500_000)),
+        ("ListConnections", Harm::ManyProfiles) => reply(call, "ao", &paths(20_000)),
         ("ListConnections", Harm::WrongTypes) => reply(call, "s", &json!(["no list"])),
-        ("ListConnections", Harm::EvilWords) => Message::error(&header, "org.example.Error.Evil")
-            .build(&"\x1b]0;owned\x07\x1b[2J")
-            .expect("a text"),
+        ("GetSettings", Harm::ManyProfiles) | ("ListConnections", Harm::EvilWords) => {
+            Message::error(&header, "org.example.Error.Evil")
+                .build(&"\x1b]0;owned\x07\x1b[2J")
+                .expect("a text")
+        }
         ("ListConnections", Harm::Flood) => reply(call, "ao", &paths(0)),
         ("ListConnections", _) => reply(call, "ao", &paths(1)),
         ("GetAll", Harm::WrongTypes) => reply(
@@ -204,7 +206,7 @@ fn whatever_a_service_answers_is_an_error_with_a_reason_and_memory_is_bounded() 
     let file = file.to_str().expect("a path in UTF-8");
     let bus = Bus::start(&namespace, "");
     for (harm, words) in [
-        (Harm::ManyProfiles, ""),
+        (Harm::ManyProfiles, "org.example.Error.Evil"),
         (Harm::HugeProfile, "limit"),
         (Harm::WrongTypes, "networkmanager"),
         (Harm::DeepVariants, ""),
