@@ -12,10 +12,8 @@ pub fn grant_of(name: &str, grant: &Grant) -> String {
     let parts = json.as_object().into_iter().flatten();
     let parts: Vec<_> = parts.filter(|(_, part)| !part.is_null()).collect();
     let mut blocks = Vec::new();
-    let own: String = parts
-        .iter()
-        .filter_map(|(key, part)| line(key, part))
-        .collect();
+    let own = parts.iter().filter(|(_, part)| !part.is_object());
+    let own: String = own.filter_map(|(key, part)| line(key, part)).collect();
     if !own.is_empty() || parts.is_empty() {
         blocks.push(format!("[{path}]\n{own}"));
     }
