@@ -17,9 +17,11 @@ pub const FOREIGN_IMPORT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fore
 /// A component that has nothing to do with the contract.
 pub const NO_PLUGIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/no-plugin.wasm"));
 
-/// For each released version of the contract, a component of each of its worlds.
-pub const RELEASED: &[(&str, &[(&str, &[u8])])] =
-    &include!(concat!(env!("OUT_DIR"), "/released.rs"));
+/// A version of the contract, with a component for each of its worlds.
+pub type Release = (&'static str, &'static [(&'static str, &'static [u8])]);
+
+/// The released versions.
+pub const RELEASED: &[Release] = &include!(concat!(env!("OUT_DIR"), "/released.rs"));
 
 /// How the word begins that says which flaw the plugin has.
 const MARK: &[u8] = b"flaw:none";
