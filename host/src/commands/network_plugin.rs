@@ -18,8 +18,6 @@ use crate::transaction::{noting, recovery};
 
 /// The plugin that speaks with NetworkManager.
 pub(super) const NETWORK_MANAGER: &str = "networkmanager";
-/// The plugin that speaks with the kernel.
-const NET: &str = "net";
 
 impl Session<'_> {
     /// The plugins of a verb that was told of none: `networkmanager` comes first where it has the say, and not at all where it has not.

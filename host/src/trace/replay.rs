@@ -171,19 +171,19 @@ impl Prompter {
         })
     }
 
-    fn prompt(&self, call: &str, arguments: &Value) -> Result<Value, Difference> {
+    fn prompt(&self, call: &str, arguments: &Value) -> Result<Value, Box<Difference>> {
         let mut left = lock(&self.left);
         let Some(expected) = left.pop_front() else {
-            return Err(Difference {
+            return Err(Box::new(Difference {
                 number: Some(self.call),
                 what: format!("{} asks {call} beyond what it asked then", self.export),
                 path: String::new(),
                 expected: None,
                 got: Some(arguments.clone()),
-            });
+            }));
         };
         if expected.import != call {
-            return Err(Difference {
+            return Err(Box::new(Difference {
                 number: Some(expected.host),
                 what: format!(
                     "{} asks {call} in place of {}",
@@ -192,17 +192,17 @@ impl Prompter {
                 path: String::new(),
                 expected: Some(expected.arguments),
                 got: Some(arguments.clone()),
-            });
+            }));
         }
         match first(&expected.arguments, arguments) {
             None => Ok(expected.answer),
-            Some((path, wanted, got)) => Err(Difference {
+            Some((path, wanted, got)) => Err(Box::new(Difference {
                 number: Some(expected.host),
                 what: format!("{} asks {call}", self.export),
                 path,
                 expected: wanted,
                 got,
-            }),
+            })),
         }
     }
 }
@@ -229,7 +229,7 @@ impl Visit for Prompted {
             Ok(answer) => Ok(Some(answer)),
             Err(difference) => {
                 let message = difference.what.clone();
-                lock(&prompter.found).get_or_insert(difference);
+                lock(&prompter.found).get_or_insert(*difference);
                 Err(wasmtime::Error::msg(message))
             }
         }

@@ -72,9 +72,8 @@ impl LinkNames {
         let (Some(events), Some(kept)) = (&self.events, &mut self.kept) else {
             return false;
         };
-        let mut buffer = Vec::new();
+        let mut buffer = vec![0; BUFFER];
         loop {
-            buffer.resize(BUFFER, 0);
             let mut space: &mut [u8] = &mut buffer;
             match events.recv_from(&mut space, MSG_DONTWAIT | MSG_TRUNC) {
                 Ok((_, sender)) if sender.port_number() != 0 => {}
