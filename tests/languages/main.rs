@@ -38,6 +38,7 @@ fn holds(language: &str) {
         &neighbours(&project.component()),
         &neighbours(&twins::build("static-neighbours")),
     );
+    tools::keep(language, &project.component());
 }
 
 #[track_caller]

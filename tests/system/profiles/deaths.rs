@@ -1,6 +1,6 @@
 //! SIGKILL while NetworkManager is at work for op-dbus: what the next command leaves is the old state or the new one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ impl Mortal {
         output.status.code().is_none()
     }
 
-    fn apply(&self, file: &PathBuf, point: &str, turn: u32) -> bool {
+    fn apply(&self, file: &Path, point: &str, turn: u32) -> bool {
         self.dies(
             &["apply", file.to_str().expect("a path in UTF-8")],
             point,
