@@ -53,10 +53,10 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// The plugin of a component, which is granted dummy links whose names begin with `h`, and Open vSwitch's database.
+    /// The plugin of a component, which is granted bridges whose names begin with `h`, and Open vSwitch's database.
     pub fn new(wasm: &[u8]) -> Self {
         let grant = r#"
-            netlink = {change = ["h*"], kinds = ["dummy"]}
+            netlink = {change = ["h*"], kinds = ["bridge"]}
             ovsdb = {databases = ["Open_vSwitch"], bridges = ["*"], ports = ["*"], tables = {"*" = ["select"]}}
         "#;
         Self::granted(wasm, toml::from_str(grant).expect("a grant"))

@@ -13,7 +13,7 @@ use crate::rollback::inhabited;
 
 /// What the plugin `hostile` is granted: links whose names begin with `h`.
 const GRANT: &str = r#"
-grant.netlink = {see = ["*"], change = ["h*"], kinds = ["dummy"]}
+grant.netlink = {see = ["*"], change = ["h*"], kinds = ["bridge"]}
 grant.ovsdb = {databases = ["Open_vSwitch"], tables = {"*" = ["select"]}}
 "#;
 
@@ -171,7 +171,7 @@ fn what_is_a_plugin_s_word_alone_is_said_to_be_that() {
     // The plugin does nothing, and another does it.
     let state = r#"{"version": 1, "plugins": {
         "hostile": {"links": ["h0"], "misdeeds": {"apply": "lie"}},
-        "net": {"interfaces": [{"name": "h0", "type": "dummy"}]}}}"#;
+        "net": {"interfaces": [{"name": "h0", "type": "bridge"}]}}}"#;
     let file = stage.namespace.file("word.json", state);
     let run = stage
         .namespace

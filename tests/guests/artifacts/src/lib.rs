@@ -11,7 +11,7 @@ macro_rules! guest {
 }
 
 guest! {
-    /// Makes dummy links and does what its section asks for.
+    /// Makes bridges and does what its section asks for.
     HOSTILE = "hostile";
     /// Never ends its start function.
     START = "start";

@@ -1,4 +1,4 @@
-//! A plugin that makes dummy links, and on the way does whatever wrong its section asks for.
+//! A plugin that makes bridges, and on the way does whatever wrong its section asks for.
 //!
 //! `{"links": ["h0", "h1"], "misdeeds": {"apply": "trap"}}` makes `h0`, traps, and would have made `h1` afterwards. An export that no
 //! misdeed is named for is honest, so that a test sees the one thing that it is about.
@@ -13,7 +13,7 @@ mod misdeed;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use op_dbus_plugin::netlink::{self, Kind, LinkSelector, LinkSettings, LinkSpec, Request};
+use op_dbus_plugin::netlink::{self, Bridge, Kind, LinkSelector, LinkSettings, LinkSpec, Request};
 use op_dbus_plugin::{
     Action, CheckpointData, Description, Failure, Features, Mismatch, Operation, Outcome, Plugin,
     Pointer, Problem,
@@ -26,7 +26,7 @@ use misdeed::Misdeed;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Section {
-    /// Dummy links that are to be there.
+    /// Bridges that are to be there.
     links: Vec<String>,
     /// What is done wrong, by export.
     misdeeds: BTreeMap<String, Misdeed>,
@@ -65,7 +65,7 @@ impl Plugin for Hostile {
                 atomic: false,
                 scoped_query: true,
             },
-            asks: r#"{"netlink": {"change": ["h*"], "kinds": ["dummy"]}}"#.into(),
+            asks: r#"{"netlink": {"change": ["h*"], "kinds": ["bridge"]}}"#.into(),
         }
     }
 
@@ -208,7 +208,7 @@ fn create(name: &str, after: String) -> Action {
         target: format!("link {name}"),
         before: None,
         after: Some(after),
-        summary: "make a dummy link".into(),
+        summary: "make a bridge".into(),
         disruptive: false,
     }
 }
@@ -237,7 +237,7 @@ fn make(names: &[String]) -> Result<(), Failure> {
             Request::CreateLink(LinkSpec {
                 name: name.clone(),
                 index: None,
-                kind: Kind::Dummy,
+                kind: Kind::Bridge(Bridge::default()),
                 alternative_names: Vec::new(),
                 settings: LinkSettings::default(),
             })
