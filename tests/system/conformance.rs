@@ -47,7 +47,7 @@ fn the_plugin_net_keeps_every_law_on_the_real_kernel() {
 plugins:
   net:
     interfaces:
-      - {name: eth1, mtu: 1400, ipv4: {method: manual, addresses: [{address: 198.51.100.1, prefix: 24}]}}
+      - {name: eth1, mtu: 1400}
 ",
     );
     let run = kit(

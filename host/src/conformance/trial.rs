@@ -14,6 +14,9 @@ use super::states::Given;
 use super::subject::{Subject, short};
 use super::variants::variants;
 
+/// Laws that show only where answers are made up.
+const NEEDS_LIES: [Law; 2] = [Law::HostileAnswers, Law::FailuresReported];
+
 /// Tries a plugin.
 ///
 /// # Errors
@@ -33,7 +36,7 @@ pub async fn trial(
     for breach in alone(subject, stage).await? {
         trial.note(breach, None, None);
     }
-    if given.is_empty() {
+    if given.is_empty() && !stage.is_live() {
         for breach in lies(subject, stage, None).await? {
             trial.note(breach, None, None);
         }
@@ -49,6 +52,10 @@ pub async fn trial(
         let found = trial.findings.remove(&law);
         match found {
             Some(finding) => Verdict::Broken(finding),
+            None if stage.is_live() && NEEDS_LIES.contains(&law) => Verdict::NotTried(
+                law,
+                "the real kernel does not lie: leave --live out to try it",
+            ),
             None if law == Law::RollbackRestores && !restores => {
                 Verdict::NotTried(law, "the plugin does not say that it supports checkpoints")
             }
