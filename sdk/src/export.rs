@@ -82,7 +82,8 @@ impl<P: Plugin> Guest for Exported<P> {
     }
 }
 
-/// Makes a type that implements [`Plugin`] the plugin of this component.
+/// Makes a type that implements [`Plugin`] the plugin of this component. Built for anything but WebAssembly, a crate exports nothing: the
+/// names of a component's exports are none that other linkers take.
 ///
 /// ```ignore
 /// op_dbus_plugin::export!(Net);
@@ -90,7 +91,9 @@ impl<P: Plugin> Guest for Exported<P> {
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
+        #[cfg(target_family = "wasm")]
         type ExportedPlugin = $crate::Exported<$plugin>;
+        #[cfg(target_family = "wasm")]
         $crate::bindings::export!(ExportedPlugin with_types_in $crate::bindings);
     };
 }

@@ -106,5 +106,4 @@ impl Plugin for Net {
     }
 }
 
-#[cfg(target_family = "wasm")]
 op_dbus_plugin::export!(Net);

@@ -117,5 +117,4 @@ impl Plugin for NetworkManager {
     }
 }
 
-#[cfg(target_family = "wasm")]
 op_dbus_plugin::export!(NetworkManager);

@@ -246,5 +246,4 @@ fn make(names: &[String]) -> Result<(), Failure> {
     netlink::execute(&requests).into_iter().collect()
 }
 
-#[cfg(target_family = "wasm")]
 op_dbus_plugin::export!(Hostile);
