@@ -214,6 +214,7 @@ fn an_address_that_a_plan_puts_back_keeps_its_scope() {
     assert_eq!(scope(), "link");
     // The kernel cannot take the flag in place: the address goes and comes back.
     let rest = json!([
+        {"address": "192.0.2.5", "prefix": 24},
         {"address": "192.0.2.6", "prefix": 24},
         {"address": "10.99.0.8", "prefix": 24, "no_prefix_route": true},
     ]);

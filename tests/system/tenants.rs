@@ -111,7 +111,7 @@ fn end(child: Child) -> (Option<i32>, String) {
 /// Many links: a long plan, a large checkpoint.
 fn many(count: usize) -> Value {
     (0..count)
-        .map(|number| json!({"name": format!("dummy{number}"), "type": "dummy", "mtu": 1400}))
+        .map(|number| json!({"name": format!("bridge{number}"), "type": "bridge", "mtu": 1400}))
         .collect()
 }
 

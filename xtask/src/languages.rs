@@ -44,11 +44,11 @@ pub fn run_verb(language: Option<&str>) -> Result<()> {
     }
 }
 
-/// The same as a stage of `cargo xtask test`.
+/// The same, once what it needs is there.
 ///
 /// # Errors
 /// As [`run_verb`].
-pub fn stage(language: Option<&str>) -> Result<Outcome> {
+fn stage(language: Option<&str>) -> Result<Outcome> {
     let directory = target_subdirectory("languages")?;
     let is_wanted = |name: &str| language.is_none_or(|language| language == name);
     if is_wanted("python") || is_wanted("go") {

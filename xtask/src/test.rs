@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{self, cargo, target_subdirectory};
-use crate::languages;
 use crate::prerequisites::{self, Prerequisite};
 use crate::sandbox;
 use crate::vm;
@@ -65,14 +64,10 @@ const DEPENDENCIES: Stage = Stage {
 };
 
 /// What runs while the full kernel is emulated beside it: that takes one core, and longer than all of these.
-const BESIDE: [Stage; 4] = [
+const BESIDE: [Stage; 3] = [
     Stage {
         name: "tests",
         run: tests,
-    },
-    Stage {
-        name: "languages",
-        run: || languages::stage(None),
     },
     Stage {
         name: "documentation",
@@ -101,7 +96,6 @@ pub fn run() -> Result<()> {
         Prerequisite::Nextest,
         Prerequisite::Iproute2,
         Prerequisite::Daemons,
-        Prerequisite::CCompiler,
     ])?;
     let mut report = Report::default();
     let result = stages(&mut report);

@@ -147,11 +147,16 @@ impl Wire<nl::Prefix> for Network {
 /// A secret by the name that it has in the operator's store, never its text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
-#[cfg_attr(not(target_family = "wasm"), schemars(deny_unknown_fields))]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    schemars(
+        deny_unknown_fields,
+        extend("anyOf" = [{"required": ["secret"]}, {"required": ["fingerprint"]}])
+    )
+)]
 pub struct Secret {
     /// Its name in the operator's secret store.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(not(target_family = "wasm"), schemars(required))]
     pub secret: Option<String>,
     /// Put beside the name by the host: equal fingerprints mean equal secrets.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! A plugin that is sound until a flaw is chosen: then it breaks one law, so that tests see the law being caught.
 //!
-//! The flaw is a word in the component's data, [`FLAW`], which a test writes over: one build serves all, and a section has no part in it.
+//! The flaw is a word in the component's data, `FLAW`, which a test writes over: one build serves all, and a section has no part in it.
 #![cfg(target_family = "wasm")]
 
 mod random;

@@ -190,7 +190,11 @@ mod tests {
             new("some-thing", *lang, &place).run(&[]).unwrap();
             for (path, _) in lang.files() {
                 let text = fs::read_to_string(place.join(path)).unwrap();
-                assert!(!text.contains("{{"), "{path}: {text}");
+                // Python's own doubled braces hold no word.
+                let open = text.split("{{").skip(1);
+                let mut left =
+                    open.filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+                assert_eq!(left.next(), None, "{path}");
             }
             let readme = fs::read_to_string(place.join("README.md")).unwrap();
             assert!(readme.contains("some-thing"), "{readme}");
