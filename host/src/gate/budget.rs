@@ -16,7 +16,7 @@ const WEIGHT_OF_A_REQUEST: u64 = 256;
 pub struct Budget {
     /// Calls to the host.
     pub calls: AtomicU64,
-    /// Bytes of requests for changes, each with [`WEIGHT_OF_A_REQUEST`] more.
+    /// Bytes of requests for changes, each with `WEIGHT_OF_A_REQUEST` more.
     pub requests: AtomicU64,
     /// Subscriptions that may still be made.
     pub subscriptions: AtomicU64,

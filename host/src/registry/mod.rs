@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`reference`](mod@reference): `oci://HOST/REPOSITORY:TAG@DIGEST`.
 //! - [`client`]: requests, tokens, limits. [`credentials`]: what `docker login` left.
-//! - [`pull`]: a component with its manifest and the signatures over it.
+//! - [`pull`](mod@pull): a component with its manifest and the signatures over it.
 //!
 //! Nothing that a registry says is believed: digests are computed here, sizes and times are bounded.
 

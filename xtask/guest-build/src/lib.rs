@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`Toolchain`]: which Rust compiler on this machine can compile for [`TARGET`].
 //! - `component` (feature `component`): compiles a guest crate and encodes it as a component.
-//! - [`hollow`](mod@hollow) (feature `hollow`): components that have a world's shape and nothing in it.
+//! - `hollow` (feature `hollow`): components that have a world's shape and nothing in it.
 //!
 //! Two callers: the build script of whoever embeds a guest, and `cargo xtask`, which installs what
 //! the toolchain lacks.
