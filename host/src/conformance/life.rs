@@ -162,11 +162,17 @@ impl Life<'_> {
 
     /// What `query` says, twice, against the schema and against itself.
     async fn read(&self, lived: &mut Lived) -> Result<Value, End> {
-        let current = self.attempt.query("query(S)", Some(self.state)).await?;
-        let again = self
-            .attempt
-            .query("query(S) again", Some(self.state))
-            .await?;
+        let mut current = self.attempt.query("query(S)", Some(self.state)).await?;
+        let again = || self.attempt.query("query(S) again", Some(self.state));
+        let mut next = again().await?;
+        // Carriers of a real host come up in their own time.
+        let until = tokio::time::Instant::now() + crate::transaction::settle::SETTLING;
+        while self.is_live && next != current && tokio::time::Instant::now() < until {
+            tokio::time::sleep(POLL).await;
+            current = next;
+            next = again().await?;
+        }
+        let again = next;
         lived.expect(current == again, || {
             differs(Law::QueryStable, "query(S) again", &current, &again)
         });

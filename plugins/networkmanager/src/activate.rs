@@ -22,7 +22,7 @@ const SILENCE: u32 = 1_000;
 const SILENCES: u32 = 90;
 
 /// NM_ACTIVE_CONNECTION_STATE_ACTIVATED.
-const ACTIVATED: u64 = 2;
+pub const ACTIVATED: u64 = 2;
 
 /// A profile whose activation is to change.
 #[derive(Clone, Debug)]

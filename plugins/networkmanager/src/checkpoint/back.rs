@@ -238,11 +238,14 @@ fn activities(
     for profile in &noted.profiles {
         let Some(uuid) = uuid(profile) else { continue };
         let was = noted.active.iter().any(|it| it == uuid);
-        let is = system.active_of(uuid).is_some();
-        let activation = match (was, is) {
+        let is = system.active_of(uuid);
+        // NetworkManager's own checkpoint brings devices back in its own time: who asks for secrets must be there until that has ended.
+        let on_its_way = is.is_some_and(|(_, it)| it.number("State") != activate::ACTIVATED);
+        let activation = match (was, is.is_some()) {
             (true, false) => Activation::Up,
             (false, true) => Activation::Down,
             (true, true) if changed.iter().any(|it| it == uuid) => Activation::Renew,
+            (true, true) if on_its_way => Activation::Up,
             _ => continue,
         };
         let device = noted
