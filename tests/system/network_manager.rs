@@ -127,6 +127,55 @@ impl NetworkManager {
         )
     }
 
+    /// What a profile keeps secret in one of its settings, in the form that busctl prints; `None` without that setting.
+    ///
+    /// Not by `nmcli --show-secrets`: NetworkManager says that a profile was updated when its secrets were asked for, and nmcli, if it
+    /// hears that in time, reads the profile anew and shows it without them.
+    pub fn secrets(&self, profile: &str, setting: &str) -> Option<String> {
+        let settings = "/org/freedesktop/NetworkManager/Settings";
+        let uuid = self.nmcli(&[
+            "--get-values",
+            "connection.uuid",
+            "connection",
+            "show",
+            profile,
+        ]);
+        let call = |path: &str, arguments: &[&str]| {
+            Run::of(
+                Command::new("busctl")
+                    .arg(format!("--address={}", self.address()))
+                    .args(["--json=short", "call", "org.freedesktop.NetworkManager"])
+                    .arg(path)
+                    .args(arguments),
+            )
+        };
+        let found = call(
+            settings,
+            &[
+                "org.freedesktop.NetworkManager.Settings",
+                "GetConnectionByUuid",
+                "s",
+                uuid.trim(),
+            ],
+        )
+        .success();
+        let found: serde_json::Value = serde_json::from_str(&found.stdout).expect("JSON");
+        let path = found["data"][0].as_str().expect("an object path");
+        let run = call(
+            path,
+            &[
+                "org.freedesktop.NetworkManager.Settings.Connection",
+                "GetSecrets",
+                "s",
+                setting,
+            ],
+        );
+        if run.stderr.contains("have requested setting") {
+            return None;
+        }
+        Some(run.success().stdout)
+    }
+
     /// The state of a device, by its name.
     pub fn device_state(&self, device: &str) -> String {
         let shown = self.try_nmcli(&[

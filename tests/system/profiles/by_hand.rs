@@ -28,13 +28,15 @@ fn make(host: &Host) {
 }
 
 fn everything(host: &Host, profile: &str) -> Vec<String> {
-    let shown = host
-        .manager
-        .nmcli(&["--show-secrets", "connection", "show", profile]);
+    let shown = host.manager.nmcli(&["connection", "show", profile]);
     let lines = shown
         .lines()
-        .filter(|line| !line.starts_with("connection.timestamp"));
-    lines.map(str::to_owned).collect()
+        .filter(|line| !line.starts_with("connection.timestamp"))
+        .map(str::to_owned);
+    let secrets = ["802-11-wireless-security", "vpn", "wireguard"]
+        .into_iter()
+        .filter_map(|setting| host.manager.secrets(profile, setting));
+    lines.chain(secrets).collect()
 }
 
 #[test]

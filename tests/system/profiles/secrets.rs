@@ -93,15 +93,11 @@ fn a_secret_reaches_network_manager_and_nothing_else() {
         host.op_dbus(&["--secrets-dir", &directory, verb, &file])
     };
     let psk = || {
-        let arguments = [
-            "--show-secrets",
-            "--get-values",
-            "802-11-wireless-security.psk",
-            "connection",
-            "show",
-            "office",
-        ];
-        host.manager.nmcli(&arguments).trim().to_owned()
+        let secrets = host.manager.secrets("office", "802-11-wireless-security");
+        let secrets: serde_json::Value =
+            serde_json::from_str(&secrets.expect("it is secured")).expect("JSON");
+        let psk = &secrets["data"][0]["802-11-wireless-security"]["psk"]["data"];
+        psk.as_str().expect("a text").to_owned()
     };
     let applied = on("apply", "psk").success();
     assert_eq!(psk(), TEXT);
