@@ -127,7 +127,8 @@ impl NetworkManager {
         )
     }
 
-    /// What a profile keeps secret in one of its settings, in the form that busctl prints; `None` without that setting.
+    /// What a profile keeps secret in one of its settings, in the form that busctl prints; `None` without that setting or
+    /// any secret in it.
     ///
     /// Not by `nmcli --show-secrets`: NetworkManager says that a profile was updated when its secrets were asked for, and nmcli, if it
     /// hears that in time, reads the profile anew and shows it without them.
@@ -170,7 +171,8 @@ impl NetworkManager {
                 setting,
             ],
         );
-        if run.stderr.contains("have requested setting") {
+        let none = ["have requested setting", "No agents were available"];
+        if none.iter().any(|words| run.stderr.contains(words)) {
             return None;
         }
         Some(run.success().stdout)
