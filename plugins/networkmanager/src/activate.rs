@@ -1,6 +1,6 @@
 //! Activating profiles and waiting for the end of it, by signals.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use op_dbus_plugin::dbus::{self, MethodCall, Signal, SignalMatch, Subscription};
 use op_dbus_plugin::log::{self, Level};
@@ -39,11 +39,33 @@ pub struct Request {
     pub path: Option<String>,
 }
 
+/// How often an activation may be begun that another one takes the place of: NetworkManager itself activates what it sees appear, and a
+/// controller that is activated anew takes its ports down and up again.
+const ATTEMPTS: usize = 3;
+
+/// NM_DEVICE_STATE_REASON_NEW_ACTIVATION.
+const NEW_ACTIVATION: u64 = 60;
+
 /// An activation under way.
 struct Waiting {
     request: usize,
     /// The active connection.
     path: String,
+    /// Its state when it was last read (NMActiveConnectionState).
+    state: u64,
+    /// The devices that it was on then: when it has failed, NetworkManager no longer says it.
+    devices: Vec<String>,
+}
+
+impl Waiting {
+    fn new(request: usize, path: String) -> Self {
+        Self {
+            request,
+            path,
+            state: 0,
+            devices: Vec::new(),
+        }
+    }
 }
 
 /// Changes activations; an answer for each request, once it is settled.
@@ -65,6 +87,10 @@ struct Run {
     waiting: Vec<Waiting>,
     /// Why a device left its way up, by path.
     reasons: HashMap<String, u64>,
+    /// The devices, by path, that left it for another activation.
+    taken: HashSet<String>,
+    /// How often each request has been begun.
+    attempts: Vec<usize>,
 }
 
 impl Run {
@@ -81,14 +107,29 @@ impl Run {
             system: System::read()?,
             waiting: Vec::new(),
             reasons: HashMap::new(),
+            taken: HashSet::new(),
+            attempts: Vec::new(),
         })
     }
 
     fn all(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>]) {
         let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|at| requests[*at].port);
+        self.begin(requests, order, answers);
+        self.wait(requests, answers);
+    }
+
+    /// Calls what these requests need.
+    fn begin(
+        &mut self,
+        requests: &[Request],
+        order: Vec<usize>,
+        answers: &mut [Result<(), Failure>],
+    ) {
+        self.attempts.resize(requests.len(), 0);
         let (mut places, mut calls) = (Vec::new(), Vec::new());
         for at in order {
+            self.attempts[at] += 1;
             match self.first_call(&requests[at], at) {
                 Ok(Some(call)) => {
                     places.push(at);
@@ -103,13 +144,11 @@ impl Run {
                 // A rehearsal answers nothing: there is nothing to wait for. That a deactivation ends is for the verification to see.
                 Ok(reply) => {
                     let path = bus::first::<Option<String>>(&reply).unwrap_or_default();
-                    self.waiting
-                        .extend(path.map(|path| Waiting { request: at, path }));
+                    self.waiting.extend(path.map(|path| Waiting::new(at, path)));
                 }
                 Err(failure) => answers[at] = without_device(&requests[at], failure),
             }
         }
-        self.wait(answers);
     }
 
     /// The call that a request needs. What is on its way already is only waited for; a change that Reapply brings to its device is done.
@@ -151,7 +190,7 @@ impl Run {
                 if wanted == bus::NOTHING || devices.contains(&wanted) =>
             {
                 if state != ACTIVATED {
-                    self.waiting.push(Waiting { request: at, path });
+                    self.waiting.push(Waiting::new(at, path));
                 }
                 Ok(None)
             }
@@ -160,26 +199,26 @@ impl Run {
     }
 
     /// Waits until every activation has ended.
-    fn wait(&mut self, answers: &mut [Result<(), Failure>]) {
+    fn wait(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>]) {
         let mut silences = 0;
-        self.look(answers);
+        self.look(requests, answers);
         while !self.waiting.is_empty() {
             match self.signals.next(SILENCE) {
                 Ok(Some(signal)) => {
                     if self.hear(&signal) {
-                        self.look(answers);
+                        self.look(requests, answers);
                     }
                 }
                 Ok(None) => {
                     silences += 1;
-                    self.look(answers);
+                    self.look(requests, answers);
                     if silences >= SILENCES {
                         self.give_up(answers);
                     }
                 }
                 // Signals were lost, or the bus is: what holds is what can be read.
                 Err(failure) => {
-                    self.look(answers);
+                    self.look(requests, answers);
                     for waiting in self.waiting.drain(..) {
                         answers[waiting.request] = Err(failure.clone());
                     }
@@ -195,7 +234,9 @@ impl Run {
         if signal.interface == bus::DEVICE_INTERFACE {
             // From a state of activation to failed or lower; `new-activation` tells of the one before ours.
             let (new, old, reason) = (number(0), number(1), number(2));
-            if old >= 40 && (new == 120 || new <= 30) && reason != 60 && reason != 0 {
+            if old >= 40 && reason == NEW_ACTIVATION {
+                self.taken.insert(signal.path.clone());
+            } else if old >= 40 && (new == 120 || new <= 30) && reason != 0 {
                 self.reasons.entry(signal.path.clone()).or_insert(reason);
             }
             return false;
@@ -204,57 +245,81 @@ impl Run {
     }
 
     /// Reads the states of all that is waited for.
-    fn look(&mut self, answers: &mut [Result<(), Failure>]) {
-        // What has come in says why an activation failed.
-        while let Ok(Some(signal)) = self.signals.next(0) {
-            self.hear(&signal);
-        }
+    fn look(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>]) {
         let calls: Vec<MethodCall> = self
             .waiting
             .iter()
             .map(|it| bus::properties(&it.path, bus::ACTIVE_INTERFACE))
             .collect();
         let states = bus::call_all(&calls);
+        // What has come in says why an activation failed; it was sent before these answers.
+        while let Ok(Some(signal)) = self.signals.next(0) {
+            self.hear(&signal);
+        }
         let waiting = std::mem::take(&mut self.waiting);
-        for (waiting, state) in waiting.into_iter().zip(states) {
-            let active = match state.and_then(|reply| Properties::of(&reply)) {
-                Ok(active) => active,
-                Err(failure) if bus::is_gone(&failure) => {
-                    answers[waiting.request] = Err(self.failed(&waiting, None));
-                    continue;
+        let mut again = Vec::new();
+        for (mut waiting, state) in waiting.into_iter().zip(states) {
+            let ended = match state.and_then(|reply| Properties::of(&reply)) {
+                Ok(active) => {
+                    waiting.state = active.number("State");
+                    let devices = active.texts("Devices");
+                    if !devices.is_empty() {
+                        waiting.devices = devices;
+                    }
+                    match waiting.state {
+                        ACTIVATED => continue,
+                        3 | 4 => true,
+                        _ => false,
+                    }
                 }
+                Err(failure) if bus::is_gone(&failure) => true,
                 Err(failure) => {
                     answers[waiting.request] = Err(failure);
                     continue;
                 }
             };
-            match active.number("State") {
-                ACTIVATED => {}
-                3 | 4 => answers[waiting.request] = Err(self.failed(&waiting, Some(&active))),
-                _ => {
-                    self.remember(&waiting, &active);
-                    self.waiting.push(waiting);
-                }
+            if !ended {
+                self.waiting.push(waiting);
+            } else if self.is_superseded(&waiting) {
+                again.push(waiting.request);
+            } else {
+                answers[waiting.request] = Err(self.failed(&waiting));
             }
+        }
+        if again.is_empty() {
+            return;
+        }
+        // What took its place may be what was asked for; otherwise it is asked for again.
+        match System::read() {
+            Ok(system) => {
+                self.system = system;
+                self.begin(requests, again, answers);
+            }
+            Err(failure) => again
+                .into_iter()
+                .for_each(|at| answers[at] = Err(failure.clone())),
         }
     }
 
-    /// Keeps which devices an activation is on: when it has failed, NetworkManager no longer says it.
-    fn remember(&mut self, waiting: &Waiting, active: &Properties) {
-        let _ = self
-            .system
-            .active
-            .insert(waiting.path.clone(), active.clone());
+    /// Whether an activation ended for another one, and not because it failed.
+    fn is_superseded(&mut self, waiting: &Waiting) -> bool {
+        let devices = &waiting.devices;
+        if self.attempts[waiting.request] >= ATTEMPTS
+            || devices.iter().any(|it| self.reasons.contains_key(it))
+        {
+            return false;
+        }
+        let before = self.taken.len();
+        devices.iter().for_each(|it| {
+            self.taken.remove(it);
+        });
+        self.taken.len() < before
     }
 
     /// Why an activation failed, in NetworkManager's own words.
-    fn failed(&self, waiting: &Waiting, active: Option<&Properties>) -> Failure {
-        let known = self.system.active.get(&waiting.path);
-        let devices = known
-            .or(active)
-            .map(|it| it.texts("Devices"))
-            .unwrap_or_default();
-        let reasons: Vec<String> = devices
+    fn failed(&self, waiting: &Waiting) -> Failure {
+        let reasons: Vec<String> = waiting
+            .devices
             .iter()
             .filter_map(|path| {
                 let device = self.system.devices.get(path).map(|it| it.text("Interface"));
@@ -267,10 +332,9 @@ impl Run {
                 Some(format!("device {name}: {}", names::device_reason(reason)))
             })
             .collect();
-        let state = active.map(|it| names::active_state(it.number("State")));
         let mut message = "the activation failed".to_owned();
-        if let Some(state) = state {
-            message += &format!(" ({state})");
+        if waiting.state > 0 {
+            message += &format!(" ({})", names::active_state(waiting.state));
         }
         if reasons.is_empty() {
             message += "; NetworkManager gives no reason, its log may";
@@ -282,9 +346,7 @@ impl Run {
 
     fn give_up(&mut self, answers: &mut [Result<(), Failure>]) {
         for waiting in std::mem::take(&mut self.waiting) {
-            let known = self.system.active.get(&waiting.path);
-            let state =
-                known.map_or_else(String::new, |it| names::active_state(it.number("State")));
+            let state = names::active_state(waiting.state);
             let message = format!(
                 "the activation has not ended within {SILENCES} seconds: it is still {state}"
             );
