@@ -1,12 +1,14 @@
 //! SIGKILL at every point that an apply, its undo and its recovery pass, and at random times: what the next command leaves is the old
 //! state or the new one.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use op_dbus::transaction::failpoint::NAMES;
 
 use crate::namespace::{Namespace, assert_same};
+use crate::paused::Paused;
 use crate::rollback::{change, inhabited, refused};
 
 /// Beginnings of points that no apply of `net` on the kernel passes; tests of NetworkManager, Open vSwitch, the audit log and `--confirm` die
@@ -86,6 +88,7 @@ impl Mortal {
             verified.stderr
         );
         self.namespace.op_dbus(&["audit", "verify"]).success();
+        self.has_one_end_each(what);
         let run = self.namespace.op_dbus(&["query"]).success();
         assert!(
             !run.stderr.contains("recovery:"),
@@ -93,6 +96,22 @@ impl Mortal {
             run.stderr
         );
         is_new
+    }
+
+    /// However a transaction that changed something ended, the audit log says so, once.
+    fn has_one_end_each(&self, what: &str) {
+        let run = self.namespace.op_dbus(&["audit", "show", "--json"]);
+        let mut ends = BTreeMap::new();
+        for line in run.success().stdout.lines() {
+            let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let Some(transaction) = record["transaction"].as_str() else {
+                continue;
+            };
+            let ended = ends.entry(transaction.to_owned()).or_insert(0);
+            *ended += usize::from(record["kind"] == "transaction" || record["kind"] == "recovery");
+        }
+        let wrong: Vec<_> = ends.iter().filter(|(_, ended)| **ended != 1).collect();
+        assert!(wrong.is_empty(), "{what}: {wrong:?}");
     }
 }
 
@@ -151,6 +170,37 @@ fn a_recovery_killed_at_any_point_is_taken_up_by_the_next_one() {
     }
     println!("killed {killed} recoveries");
     assert!(killed > 20, "{killed}");
+}
+
+#[test]
+fn an_outcome_that_is_on_disk_holds_although_the_files_of_the_transaction_cannot_be_put_away() {
+    let mortal = Mortal::new();
+    let change = mortal.change.to_str().unwrap();
+    let output = mortal
+        .namespace
+        .op_dbus_command()
+        .args(["apply", change])
+        .env(
+            "OP_DBUS_FAILPOINT",
+            "journal.finish.before-rename=error,undo.before-execute:1=kill",
+        )
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    mortal.namespace.op_dbus(&["verify", change]).success();
+    assert!(mortal.recovers("the journal kept its name"));
+
+    let paused = Paused::at(&mortal.namespace, "probes.after=pause", &["apply", change]);
+    let spaces = mortal.namespace.directory().join("state/ns");
+    let mut spaces = std::fs::read_dir(spaces).unwrap();
+    let noting = spaces.next().unwrap().unwrap().path().join("noting");
+    std::fs::remove_file(&noting).unwrap();
+    std::fs::create_dir(&noting).unwrap();
+    let (code, said) = paused.go_on();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("noting: "), "{said}");
+    std::fs::remove_dir(&noting).unwrap();
+    assert!(mortal.recovers("what was noted could not be forgotten"));
 }
 
 #[test]

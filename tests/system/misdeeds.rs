@@ -276,6 +276,22 @@ fn changes_outside_the_grant_do_not_happen_under_any_name() {
 }
 
 #[test]
+fn what_a_plugin_is_denied_where_nothing_is_to_change_is_audited_too() {
+    let stage = Stage::new();
+    let ask = json!({"batches": 1, "requests": 1, "link": "eth0"});
+    for (count, verb) in ["validate", "query", "diff"].into_iter().enumerate() {
+        let file = stage.file(&json!({ verb: { "ask": ask } }));
+        stage
+            .namespace
+            .op_dbus(&["diff".as_ref(), file.as_os_str()]);
+        let denials = stage.audit("denial");
+        assert_eq!(denials.len(), count + 1, "{verb}: {denials:?}");
+        assert_eq!(denials[count]["plugin"]["plugin"], "hostile");
+        assert!(denials[count].get("transaction").is_none());
+    }
+}
+
+#[test]
 fn a_flood_of_log_lines_is_cut_short_and_can_forge_nothing() {
     let stage = Stage::new();
     let file = stage.file(&json!({"validate": {"log": {"lines": 5000, "length": 5000}}}));

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -21,7 +20,6 @@ use crate::state_file::{self, StateFile};
 use crate::timing;
 use crate::trace::recording::Recording;
 use crate::transaction::apply::{self as transaction, Setting};
-use crate::transaction::book::Book;
 use crate::transaction::ending::{Ending, Report};
 use crate::transaction::plan::Part;
 use crate::transaction::plan_file::PlanFile;
@@ -103,7 +101,7 @@ impl Apply {
         let probes = session.probes(&file)?;
         let plugins = session.plugins_of(&file)?;
         let planning = Instant::now();
-        let book = Arc::new(Book::reading());
+        let book = session.reading();
         let parts = session.plan(&file, &plugins, book.clone()).await?;
         timing::took("plan", planning);
         if let Some(plan) = &plan {
@@ -171,7 +169,7 @@ impl Apply {
         plan: Option<&PlanFile>,
     ) -> anyhow::Result<ExitCode> {
         let plugins = session.plugins_of(file)?;
-        let book = Arc::new(Book::reading());
+        let book = session.reading();
         let parts: Vec<Part<'_>> = session.plan(file, &plugins, book.clone()).await?;
         if let Some(plan) = plan {
             planned::check(plan, &parts)?;

@@ -1,7 +1,6 @@
 //! `op-dbus checkpoint`: states to go back to.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Subcommand;
@@ -11,7 +10,6 @@ use super::print;
 use super::session::Session;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
-use crate::transaction::book::Book;
 use crate::transaction::checkpoints::{Checkpoint as Kept, Checkpoints, Noted, Origin};
 
 /// Keep the present state to go back to.
@@ -60,7 +58,7 @@ impl Checkpoint {
             Self::Create { comment, json } => {
                 let mut noted = Vec::new();
                 for plugin in session.plugins_here(None).await? {
-                    let caller = session.caller(&plugin, Arc::new(Book::reading()));
+                    let caller = session.caller(&plugin, session.reading());
                     let checkpoint = caller.checkpoint(None).await?;
                     noted.push(Noted {
                         plugin: plugin.name,

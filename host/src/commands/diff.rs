@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 
@@ -13,7 +12,6 @@ use crate::output::escape::escape;
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::state_file;
-use crate::transaction::book::Book;
 use crate::transaction::plan::Part;
 
 /// Show what would change.
@@ -39,9 +37,7 @@ impl Diff {
         let session = Session::open(options, builtins).await?;
         session.recover().await?;
         let plugins = session.plugins_of(&file)?;
-        let parts = session
-            .plan(&file, &plugins, Arc::new(Book::reading()))
-            .await?;
+        let parts = session.plan(&file, &plugins, session.reading()).await?;
         if let Some(out) = &self.out {
             super::planned::write(&session, &file, &parts, out)?;
         }

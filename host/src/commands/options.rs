@@ -147,19 +147,30 @@ impl Options {
     /// When it cannot be made or is not private, or what is in it not be counted.
     pub fn state(&self, namespace: Namespace) -> anyhow::Result<StateDir> {
         let root = self.state_dir();
+        match &self.tenant {
+            None => Ok(StateDir::open(root, namespace)?),
+            Some(_) => Ok(StateDir::of_tenant(root, namespace, self.bounds()?)?),
+        }
+    }
+
+    /// What may be kept in the state directory.
+    ///
+    /// # Errors
+    /// When what a tenant has there cannot be counted.
+    pub fn bounds(&self) -> anyhow::Result<Bounds> {
         let Some(tenant) = &self.tenant else {
-            return Ok(StateDir::open(root, namespace)?);
+            return Ok(Bounds::default());
         };
+        let root = self.state_dir();
         let Quota {
             state, checkpoints, ..
         } = &tenant.quota;
         let room = Room::of(root, state.0 as u64, tenant.setting("state"));
-        let bounds = Bounds {
+        Ok(Bounds {
             tenant: Some(tenant.name.clone()),
             room: room.with_context(|| root.display().to_string())?,
             checkpoints: Some(*checkpoints),
-        };
-        Ok(StateDir::of_tenant(root, namespace, bounds)?)
+        })
     }
 
     /// The state directory of a namespace, if there has been a transaction in it; makes nothing.

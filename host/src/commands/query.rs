@@ -1,7 +1,6 @@
 //! `op-dbus query`: what is.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 use serde_json::value::RawValue;
@@ -13,7 +12,6 @@ use super::{print, report};
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::timing;
-use crate::transaction::book::Book;
 
 /// Show what is.
 #[derive(Args)]
@@ -52,7 +50,7 @@ impl Query {
                 Some(within.to_string()),
             )
         };
-        let book = Arc::new(Book::reading());
+        let book = session.reading();
         let mut sections = Vec::new();
         let names = match plugin {
             Some(name) => vec![name],

@@ -162,14 +162,50 @@ pub fn recovered(recovered: &Recovered, style: Style) -> String {
         style.paint(Paint::Heading, "recovery:")
     );
     if !recovered.same_namespace {
-        text.push_str(
-            "  what it had changed went with its network namespace; nothing was to undo\n",
-        );
-    } else if recovered.undone.incomplete.is_empty() {
+        text.push_str("  what it had changed in the kernel went with its network namespace\n");
+    }
+    if !recovered.undone.incomplete.is_empty() {
+        incomplete(&mut text, &recovered.undone.incomplete, style);
+    } else if recovered.same_namespace || recovered.elsewhere {
         text.push_str("  it was undone: the network is as it was before it\n");
     } else {
-        incomplete(&mut text, &recovered.undone.incomplete, style);
+        text.push_str("  nothing was to undo\n");
     }
     notes(&mut text, &recovered.undone.notes, style);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction::record::Difference;
+    use crate::transaction::reversal::Reversed;
+
+    #[test]
+    fn what_is_left_after_a_restart_of_the_machine_is_listed() {
+        let found = |elsewhere, incomplete| {
+            let undone = Reversed {
+                incomplete,
+                ..Reversed::default()
+            };
+            let recovered = Recovered {
+                begun: None,
+                same_namespace: false,
+                elsewhere,
+                undone,
+            };
+            super::recovered(&recovered, Style::PLAIN)
+        };
+        let left = Difference {
+            object: "bridge vmbr0".into(),
+            is: "there".into(),
+            should_be: "not there".into(),
+            because: Some("Connection refused".into()),
+        };
+        let said = found(true, vec![left]);
+        assert!(said.contains("bridge vmbr0") && said.contains("Connection refused"));
+        assert!(!said.contains("nothing was to undo") && !said.contains("it was undone"));
+        assert!(found(true, Vec::new()).contains("it was undone"));
+        assert!(found(false, Vec::new()).contains("nothing was to undo"));
+    }
 }

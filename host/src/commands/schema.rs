@@ -1,7 +1,6 @@
 //! `op-dbus schema`: what a state file may say.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
@@ -12,7 +11,6 @@ use super::print;
 use super::session::Session;
 use crate::plugin::builtin::Builtin;
 use crate::state_file::schema::whole;
-use crate::transaction::book::Book;
 
 /// Print the JSON Schema of a plugin's section, or of a whole state file.
 #[derive(Args)]
@@ -31,7 +29,7 @@ impl Schema {
         let mut sections = Vec::new();
         for plugin in session.plugins(self.plugin.as_deref())? {
             let description = session
-                .caller(&plugin, Arc::new(Book::reading()))
+                .caller(&plugin, session.reading())
                 .describe()
                 .await?;
             let schema: Value = serde_json::from_str(&description.schema)

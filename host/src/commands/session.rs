@@ -1,7 +1,7 @@
 //! What a verb works with: plugins, backends, the state directory.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow, bail};
@@ -19,6 +19,7 @@ use crate::contract::types::Secret;
 use crate::digest::Digest;
 use crate::gate::grant::Grant;
 use crate::gate::{Backends, Recorder};
+use crate::output::escape::escape;
 use crate::plugin::builtin::Builtin;
 use crate::plugin::cache::Cache;
 use crate::plugin::failure::to_error;
@@ -32,13 +33,16 @@ use crate::state_file::{Problem, Problems, Section, StateFile};
 use crate::tenant::namespaces;
 use crate::timing;
 use crate::trace::recording::{Recording, Tape};
+use crate::transaction::book::Book;
+use crate::transaction::denials::Denials;
 use crate::transaction::escrow;
 use crate::transaction::lock::{Lock, LockError};
 use crate::transaction::ovsdb_undo::OvsdbUndo;
 use crate::transaction::plan::Part;
 use crate::transaction::probes::Probes;
+use crate::transaction::record::PluginDigest;
 use crate::transaction::recovery::{Recovered, keep, recover};
-use crate::transaction::state_dir::{Namespace, StateDir};
+use crate::transaction::state_dir::{Namespace, StateDir, audit_directory};
 
 /// What a verb works with.
 pub struct Session<'a> {
@@ -62,6 +66,8 @@ pub struct Session<'a> {
     place: Arc<Place>,
     /// What tells it from every other.
     pub namespace: Namespace,
+    /// The plugins that were loaded so far.
+    digests: Arc<Mutex<Vec<PluginDigest>>>,
     /// Who listens to what plugins and host say to each other.
     pub listener: Option<Arc<dyn Listener>>,
 }
@@ -111,6 +117,7 @@ impl<'a> Session<'a> {
             secrets,
             place,
             namespace,
+            digests: Arc::default(),
             listener: None,
         })
     }
@@ -169,6 +176,16 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When there is none of that name, naming the nearest; when it does not load.
     pub fn plugin(&self, name: &str) -> anyhow::Result<Plugin> {
+        let plugin = self.load(name)?;
+        let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push(PluginDigest {
+            plugin: plugin.name.clone(),
+            digest: plugin.digest.clone(),
+        });
+        Ok(plugin)
+    }
+
+    fn load(&self, name: &str) -> anyhow::Result<Plugin> {
         let started = Instant::now();
         if let Some(tenant) = self.options.tenant()
             && !self.plugin_names().contains(&name)
@@ -292,6 +309,20 @@ impl<'a> Session<'a> {
                 names.into_iter().map(|name| self.plugin(name)).collect()
             }
         }
+    }
+
+    /// A book for verbs that change nothing, and for planning: what plugins are denied goes into the audit log.
+    pub fn reading(&self) -> Arc<Book> {
+        let bounds = self.options.bounds();
+        let bounds = bounds.inspect_err(|error| tracing::warn!("{error:#}"));
+        Arc::new(match bounds {
+            Ok(bounds) => Book::watching(Denials {
+                directory: audit_directory(self.options.state_dir()),
+                bounds,
+                plugins: self.digests.clone(),
+            }),
+            Err(_) => Book::reading(),
+        })
     }
 
     /// Ways to call a plugin, on behalf of `recorder`.
@@ -444,9 +475,21 @@ impl<'a> Session<'a> {
         if !state.journal().exists() {
             return Ok(());
         }
-        match self.lock().await {
-            Err(error) if error.downcast_ref::<LockError>().is_some() => Ok(()),
-            done => done.map(drop),
+        match self.lock().await.map(drop) {
+            Err(error) => match error.downcast_ref() {
+                Some(LockError::Held(_) | LockError::Awaiting(_) | LockError::HeldByUnknown(_)) => {
+                    Ok(())
+                }
+                Some(_) => {
+                    let error = escape(&format!("{error:#}")).into_owned();
+                    say(&format!(
+                        "an unfinished transaction is here and cannot be undone: {error}\n"
+                    ));
+                    Ok(())
+                }
+                None => Err(error),
+            },
+            done => done,
         }
     }
 

@@ -67,7 +67,7 @@ impl PluginUndo for Session<'_> {
 
     async fn checkpoint(&self, plugin: &str) -> Result<CheckpointData, PluginError> {
         let plugin = self.loaded(plugin)?;
-        let caller = self.caller(&plugin, Arc::new(Book::reading()));
+        let caller = self.caller(&plugin, self.reading());
         caller.checkpoint(None).await
     }
 

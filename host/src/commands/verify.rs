@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 
@@ -12,7 +11,6 @@ use super::{DIFFERENCES, print};
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
 use crate::state_file;
-use crate::transaction::book::Book;
 use crate::transaction::plan::mismatches;
 
 /// Compare what is with what is wanted.
@@ -35,9 +33,7 @@ impl Verify {
         let session = Session::open(options, builtins).await?;
         session.recover().await?;
         let plugins = session.plugins_of(&file)?;
-        let ready = session
-            .ready(&file, &plugins, Arc::new(Book::reading()))
-            .await?;
+        let ready = session.ready(&file, &plugins, session.reading()).await?;
         let found = mismatches(&ready).await?;
         if self.json {
             let plugins = found

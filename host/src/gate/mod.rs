@@ -106,10 +106,10 @@ impl Gate {
     fn lent<'g, T>(&self, part: Option<&'g T>, capability: &str) -> Result<&'g T, Failure> {
         self.budget.call()?;
         if self.mode == Mode::Pure {
-            return Err(failure(
+            return Err(self.refuse(failure(
                 FailureCode::Denied,
                 "describe, watches, validate and diff are pure: they may call no capability",
-            ));
+            )));
         }
         part.ok_or_else(|| {
             self.refuse(failure(
@@ -253,10 +253,10 @@ impl Gate {
     async fn check(&self, requests: &[Request]) -> Result<HashMap<usize, Failure>, Failure> {
         let netlink = self.netlink()?;
         if matches!(self.mode, Mode::Read | Mode::Checkpoint) {
-            return Err(failure(
+            return Err(self.refuse(failure(
                 FailureCode::Denied,
                 "query, verify and checkpoint may read only; changes belong into apply and rollback",
-            ));
+            )));
         }
         self.budget
             .requests(requests.len(), json_length(requests))?;

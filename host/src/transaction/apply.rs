@@ -102,8 +102,13 @@ pub async fn apply(mut parts: Vec<Part<'_>>, setting: &mut Setting<'_>) -> anyho
     };
     let working = in_time(setting.deadline, working);
     let closed = transaction.close(working, setting.confirm).await;
-    noting::end(setting.state)?;
     notes.extend(closed.notes);
+    // How it ended is decided; the file only makes the next command look once more.
+    notes.extend(
+        noting::end(setting.state)
+            .err()
+            .map(|error| format!("noting: {error}")),
+    );
     Ok(Report {
         transaction: id,
         checkpoint: closed.checkpoint,

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::before_image::capture;
 use super::checkpoints::Noted;
 use super::deadline::Deadline;
+use super::denials::Denials;
 use super::effects::{DBUS, Effects, OVSDB};
 use super::images::Images;
 use super::journal::{Journal, JournalError, Outcome};
@@ -34,6 +35,8 @@ pub struct Book {
     trail: Option<Trail>,
     /// Images name the secrets that they hold by fingerprint: the texts must be on disk before they are.
     secrets: Option<Arc<SecretStore>>,
+    /// Outside of a transaction: where denials are written down.
+    denials: Option<Denials>,
     rehearsed: Mutex<Vec<(String, Rehearsed)>>,
     answered: Mutex<BTreeMap<String, Answered>>,
 }
@@ -72,6 +75,14 @@ impl Book {
     /// A book for verbs that change nothing, and for rehearsals.
     pub fn reading() -> Self {
         Self::default()
+    }
+
+    /// The same, which writes down what plugins are denied.
+    pub fn watching(denials: Denials) -> Self {
+        Self {
+            denials: Some(denials),
+            ..Self::default()
+        }
     }
 
     /// A book for a transaction that has begun, or that a dead process had begun. Without a trail nothing of it is audited.
@@ -156,11 +167,11 @@ impl Book {
     ///
     /// # Errors
     /// When that cannot be written down; the caller must then undo.
-    pub async fn commit(&self) -> Result<(), JournalError> {
+    pub async fn commit(&self, how: &str) -> Result<(), JournalError> {
         let mut open = self.open.lock().await;
         if let Some(journal) = lock(&self.journal).take() {
             // Where that fails the effects stay: the caller undoes with them.
-            journal.finish(Outcome::Committed)?;
+            journal.finish(Outcome::Committed, || self.ended(how))?;
         }
         *open = None;
         Ok(())
@@ -212,17 +223,26 @@ impl Book {
         reversed
     }
 
-    /// Closes the journal of a transaction that was undone; unless something could not even be tried: then it stays, for the next command.
+    /// Closes the journal of a transaction that was undone, and lets `audit` write that down; unless something could not even be tried: then
+    /// it stays, for the next command.
     ///
     /// # Errors
     /// When that cannot be written down: then the next command undoes once more, and finds nothing to do.
-    pub fn close_undone(&self, reversed: &Reversed) -> Result<(), JournalError> {
+    pub fn close_undone(
+        &self,
+        reversed: &Reversed,
+        audit: impl FnOnce(),
+    ) -> Result<(), JournalError> {
         let journal = lock(&self.journal).take();
         match journal.filter(|_| !reversed.unfinished) {
-            Some(journal) => journal.finish(Outcome::Undone {
-                incomplete: reversed.incomplete.clone(),
-            }),
-            None => Ok(()),
+            Some(journal) => {
+                let incomplete = reversed.incomplete.clone();
+                journal.finish(Outcome::Undone { incomplete }, audit)
+            }
+            None => {
+                audit();
+                Ok(())
+            }
         }
     }
 
@@ -410,10 +430,14 @@ impl Recorder for Book {
     fn denied(&self, plugin: &str, failure: &Failure) {
         tracing::warn!("{plugin}: denied: {}", failure.message);
         let message = failure.message.clone();
-        if let Some(trail) = &self.trail
-            && let Err(error) =
+        let noted = match (&self.trail, &self.denials) {
+            (Some(trail), _) => {
                 trail.note(Kind::Denial, Some(plugin), message, serde_json::Value::Null)
-        {
+            }
+            (None, Some(denials)) => denials.note(plugin, message),
+            (None, None) => Ok(()),
+        };
+        if let Err(error) = noted {
             tracing::error!("a denial is not in the audit log: {error}");
         }
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::effects::Effects;
-use super::state_dir::{Bounds, StateDir, write_durably};
+use super::state_dir::{Bounds, Namespace, StateDir, write_durably};
 use super::undoers::{PluginUndo, release};
 use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 use crate::timing;
@@ -64,6 +64,9 @@ pub struct Checkpoint {
     pub comment: String,
     /// In the order in which the plugins applied; going back runs the other way.
     pub plugins: Vec<Noted>,
+    /// The network namespace that it is of. Its directory may be another's after a restart of the machine: the kernel counts namespaces anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
     /// Of an apply: all that it did, to be undone as if it had failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<Effects>,
@@ -80,6 +83,7 @@ struct Place {
 pub struct Checkpoints {
     directory: PathBuf,
     bounds: Bounds,
+    namespace: Namespace,
 }
 
 impl Checkpoints {
@@ -88,6 +92,7 @@ impl Checkpoints {
         Self {
             directory: state.checkpoints(),
             bounds: state.bounds().clone(),
+            namespace: state.namespace().clone(),
         }
     }
 
@@ -133,17 +138,27 @@ impl Checkpoints {
     /// The checkpoints to undo, newest first, in order to stand at `id`: applies that came after it, and it.
     ///
     /// # Errors
-    /// As [`Checkpoints::get`].
+    /// As [`Checkpoints::get`]; when one on the way is of another namespace.
     pub fn way_back(&self, id: Option<u64>) -> anyhow::Result<Vec<Checkpoint>> {
         let (target, place) = self.place(id)?;
         let files = self.files()?;
         let later = files.range(target + 1..).rev();
         let applies = later.filter(|(_, place)| place.origin == Origin::Apply);
-        applies
-            .map(|(_, place)| place)
-            .chain([&place])
-            .map(|place| read(&place.path))
-            .collect()
+        let way = applies.map(|(_, place)| place).chain([&place]);
+        way.map(|place| self.of_here(read(&place.path)?)).collect()
+    }
+
+    /// Refuses a checkpoint of another namespace. The host's own, and a tenant's, are known by more than the kernel's count.
+    fn of_here(&self, checkpoint: Checkpoint) -> anyhow::Result<Checkpoint> {
+        let here = &self.namespace;
+        match &checkpoint.namespace {
+            Some(of) if !here.host && self.bounds.tenant.is_none() && !of.is(here) => bail!(
+                "checkpoint {0} is of a network namespace that is gone, since the machine was restarted: it says nothing of this one. \
+                 `op-dbus checkpoint delete {0}` removes it",
+                checkpoint.id
+            ),
+            _ => Ok(checkpoint),
+        }
     }
 
     /// Keeps a new checkpoint.
@@ -194,6 +209,7 @@ impl Checkpoints {
             origin,
             comment,
             plugins,
+            namespace: Some(self.namespace.clone()),
             effects: None,
         };
         write(
@@ -369,6 +385,29 @@ mod tests {
             .iter()
             .map(|checkpoint| checkpoint.id)
             .collect()
+    }
+
+    #[test]
+    fn a_checkpoint_of_a_namespace_before_a_restart_is_no_way_back() {
+        let root = tempfile::tempdir().unwrap();
+        made(&checkpoints_in(&root), Origin::Hand);
+        let later = |host: bool| Namespace {
+            host,
+            boot_id: "a later boot".into(),
+            ..namespace(1)
+        };
+        let here = Checkpoints {
+            namespace: later(false),
+            ..checkpoints_in(&root)
+        };
+        let error = here.way_back(None).unwrap_err().to_string();
+        assert!(error.contains("op-dbus checkpoint delete 1"), "{error}");
+        // The host's own namespace is the same one after a restart.
+        let host = Checkpoints {
+            namespace: later(true),
+            ..checkpoints_in(&root)
+        };
+        assert_eq!(host.way_back(None).unwrap().len(), 1);
     }
 
     #[test]

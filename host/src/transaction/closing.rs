@@ -187,9 +187,8 @@ impl<'a> Transaction<'a> {
 
     async fn commit(&self) -> Result<Ending, Cause> {
         self.complete_checkpoint().await?;
-        let committed = self.book.commit().await;
+        let committed = self.book.commit("done").await;
         committed.map_err(|error| Cause::Journal(error.to_string()))?;
-        self.book.ended("done");
         Ok(Ending::Applied)
     }
 
@@ -205,14 +204,12 @@ impl<'a> Transaction<'a> {
                 Err(error) => reversed.notes.push(format!("{error:#}")),
             }
         }
-        if let Err(error) = self.book.close_undone(&reversed) {
+        let how = match reversed.incomplete.len() {
+            0 => format!("rolled back ({cause})"),
+            left => format!("rolled back but for {left} objects ({cause})"),
+        };
+        if let Err(error) = self.book.close_undone(&reversed, || self.book.ended(&how)) {
             reversed.notes.push(error.to_string());
-        }
-        match reversed.incomplete.len() {
-            0 => self.book.ended(&format!("rolled back ({cause})")),
-            left => self
-                .book
-                .ended(&format!("rolled back but for {left} objects ({cause})")),
         }
         let ending = match reversed.incomplete.is_empty() {
             true => Ending::RolledBack(cause),

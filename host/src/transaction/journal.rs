@@ -110,6 +110,16 @@ pub enum JournalError {
         /// What the decoder says.
         cause: serde_json::Error,
     },
+    /// A later version of this program wrote it. Undoing the part that this one understands could be wrong.
+    #[error(
+        "journal {path}: record {number} is of a later version of op-dbus, which must undo the transaction: run `op-dbus doctor` of that version"
+    )]
+    LaterVersion {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        number: usize,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -256,20 +266,26 @@ impl Journal {
         failpoint!("journal.append.done")
     }
 
-    /// Ends the transaction: the outcome is durable, then the journal loses its name to `journal.previous`.
+    /// Ends the transaction: makes the outcome durable, lets `audit` write it down, and gives the journal's name up for `journal.previous`.
+    /// In this order, so that a journal of which a death left the name also says whose end may be missing from the audit log: see
+    /// [`Journal::decided`].
     ///
     /// # Errors
-    /// When the disk fails. If the outcome did not reach it, the next recovery undoes the transaction.
-    pub fn finish(mut self, outcome: Outcome) -> Result<(), JournalError> {
+    /// When the outcome did not reach the disk: then the next recovery undoes the transaction. Once it has, it holds; that the file keeps its
+    /// name then is harmless, since its last record says that all is over.
+    pub fn finish(mut self, outcome: Outcome, audit: impl FnOnce()) -> Result<(), JournalError> {
         failpoint!("journal.finish.before-record").map_err(failed(&self.state, "finish"))?;
         self.append(&match outcome {
             Outcome::Committed => Record::Committed,
             Outcome::Undone { incomplete } => Record::Undone { incomplete },
         })?;
+        audit();
         let started = Instant::now();
-        let retired = self.retire().map_err(failed(&self.state, "finish"));
+        if let Err(error) = self.retire().map_err(failed(&self.state, "put away")) {
+            tracing::warn!("{error}; the outcome holds");
+        }
         timing::took("journal", started);
-        retired
+        Ok(())
     }
 
     fn retire(&self) -> io::Result<()> {
@@ -302,6 +318,10 @@ impl Journal {
                 .map_err(failed(state, "put away"))?;
             return Ok(None);
         }
+        if let Some(number) = records.iter().position(|it| matches!(it, Record::Unknown)) {
+            let number = number + 1;
+            return Err(JournalError::LaterVersion { path, number });
+        }
         let boot_id = boot_id().map_err(failed(state, "read the boot id for"))?;
         Ok(Some(Unfinished {
             records,
@@ -316,20 +336,18 @@ impl Journal {
 
     /// Which transaction was the last that came to its end, and to which; nothing where its journal is not there or cannot be read.
     pub fn last_outcome(state: &StateDir) -> Option<(String, Outcome)> {
-        let mut records = Contents::read(&state.previous_journal())
-            .ok()??
-            .records
-            .into_iter();
-        let Some(Record::Begin(begin)) = records.next() else {
-            return None;
-        };
-        match records.next_back()? {
-            Record::Committed => Some((begin.transaction, Outcome::Committed)),
-            Record::Undone { incomplete } => {
-                Some((begin.transaction, Outcome::Undone { incomplete }))
-            }
-            _ => None,
-        }
+        let contents = Contents::read(&state.previous_journal()).ok()??;
+        contents
+            .outcome()
+            .map(|(begin, outcome)| (begin.transaction, outcome))
+    }
+
+    /// A transaction that came to its end in a process that died before it had put the journal away, or said so in the audit log.
+    ///
+    /// # Errors
+    /// As [`Journal::unfinished`].
+    pub fn decided(state: &StateDir) -> Result<Option<(Begin, Outcome)>, JournalError> {
+        Ok(Contents::read(&state.journal())?.and_then(Contents::outcome))
     }
 
     /// The plugins of the transaction that is not over in the namespace of this directory (see [`StateDir::all`]); none if all is in order.
@@ -390,6 +408,19 @@ struct Contents {
 }
 
 impl Contents {
+    /// Whose transaction it was and how it ended, if it has.
+    fn outcome(self) -> Option<(Begin, Outcome)> {
+        let mut records = self.records.into_iter();
+        let Some(Record::Begin(begin)) = records.next() else {
+            return None;
+        };
+        match records.next_back()? {
+            Record::Committed => Some((begin, Outcome::Committed)),
+            Record::Undone { incomplete } => Some((begin, Outcome::Undone { incomplete })),
+            _ => None,
+        }
+    }
+
     /// Reads a journal, if there is one.
     fn read(path: &Path) -> Result<Option<Self>, JournalError> {
         let bytes = match fs::read(path) {

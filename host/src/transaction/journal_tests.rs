@@ -71,15 +71,18 @@ fn what_a_dead_process_left_is_found_and_goes_on_where_it_stopped() {
         4
     );
     journal
-        .finish(Outcome::Undone {
-            incomplete: Vec::new(),
-        })
+        .finish(
+            Outcome::Undone {
+                incomplete: Vec::new(),
+            },
+            || (),
+        )
         .unwrap();
     assert!(Journal::unfinished(&state).unwrap().is_none());
     assert!(!state.journal().exists());
     Journal::begin(&state, begin())
         .unwrap()
-        .finish(Outcome::Committed)
+        .finish(Outcome::Committed, || ())
         .unwrap();
 }
 
@@ -261,9 +264,12 @@ fn in_another_process() {
             let left = Journal::unfinished(&state).unwrap().unwrap();
             assert_eq!(left.records.len(), written + 20);
             journal
-                .finish(Outcome::Undone {
-                    incomplete: Vec::new(),
-                })
+                .finish(
+                    Outcome::Undone {
+                        incomplete: Vec::new(),
+                    },
+                    || (),
+                )
                 .unwrap();
         }
         _ => {
@@ -273,7 +279,7 @@ fn in_another_process() {
             };
             journal.append(&requests("one")).unwrap();
             journal.append(&requests("two")).unwrap();
-            journal.finish(Outcome::Committed).unwrap();
+            journal.finish(Outcome::Committed, || ()).unwrap();
         }
     }
     println!("\nreached the end");

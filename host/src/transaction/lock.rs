@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -169,6 +169,12 @@ impl Lock {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(held(&mut file, path))),
             Err(errno) => Err(failed(errno.into())),
         }
+    }
+
+    /// Whether nobody holds the lock of this file, as far as can be told.
+    pub fn is_free(file: &Path) -> bool {
+        File::open(file)
+            .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_ok())
     }
 }
 

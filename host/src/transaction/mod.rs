@@ -30,6 +30,7 @@ pub mod book;
 pub mod checkpoints;
 pub mod closing;
 pub mod deadline;
+pub mod denials;
 pub mod effects;
 pub mod ending;
 pub mod escrow;

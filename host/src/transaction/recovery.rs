@@ -14,7 +14,7 @@ use super::reversal::Reversed;
 use super::state_dir::StateDir;
 use super::trail::Trail;
 use super::undoers::Undoers;
-use crate::audit::{Entry, Kind};
+use crate::audit::{Entry, Filter, Kind, show};
 
 /// What was found and done.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Recovered {
     pub begun: Option<Begin>,
     /// Whether the kernel's state that it had changed was still there: it goes with its namespace, and with a restart of the machine.
     pub same_namespace: bool,
+    /// Whether it had changed, or tried to change, what does not go with it: a database, profiles.
+    pub elsewhere: bool,
     /// How the undo ended.
     pub undone: Reversed,
 }
@@ -36,15 +38,17 @@ pub async fn keep(
     undoers: &Undoers<'_>,
     why: &str,
 ) -> anyhow::Result<Vec<String>> {
+    end_in_audit_log(state)?;
     let unfinished = Journal::unfinished(state)?;
     let unfinished = unfinished.context("nothing awaits confirmation any more")?;
     ensure!(
         matches!(unfinished.records.last(), Some(Record::Confirming { .. })),
         "it is being undone already"
     );
-    Journal::resume(state, &unfinished)?.finish(Outcome::Committed)?;
     let how = format!("done, {why}");
-    note(state, Kind::Transaction, unfinished.begin(), &how);
+    Journal::resume(state, &unfinished)?.finish(Outcome::Committed, || {
+        note(state, Kind::Transaction, unfinished.begin(), &how);
+    })?;
     let room = Checkpoints::of(state);
     let made = room.make_room(undoers.plugins).await;
     Ok(made.unwrap_or_else(|error| vec![format!("{error:#}")]))
@@ -59,6 +63,7 @@ pub async fn recover(
     undoers: &Undoers<'_>,
     why: &str,
 ) -> Result<Option<Recovered>, JournalError> {
+    end_in_audit_log(state)?;
     let Some(unfinished) = Journal::unfinished(state)? else {
         return Ok(None);
     };
@@ -67,6 +72,7 @@ pub async fn recover(
     if !unfinished.same_namespace {
         effects.kernel = Images::default();
     }
+    let elsewhere = !effects.elsewhere.is_empty();
     let trail = begun.clone().and_then(|begin| {
         let log = state.audit_log();
         let log = log.inspect_err(|error| tracing::error!("the audit log: {error}"));
@@ -88,17 +94,49 @@ pub async fn recover(
             Err(error) => undone.notes.push(format!("{error:#}")),
         }
     }
-    book.close_undone(&undone)?;
     let how = match undone.incomplete.len() {
         0 => format!("undone, {why}"),
         left => format!("undone but for {left} objects, {why}"),
     };
-    note(state, Kind::Recovery, begun.as_ref(), &how);
+    book.close_undone(&undone, || {
+        note(state, Kind::Recovery, begun.as_ref(), &how);
+    })?;
     Ok(Some(Recovered {
         begun,
         same_namespace: unfinished.same_namespace,
+        elsewhere,
         undone,
     }))
+}
+
+/// Adds the end of a transaction whose process died between the outcome and its record.
+fn end_in_audit_log(state: &StateDir) -> Result<(), JournalError> {
+    let Some((begin, outcome)) = Journal::decided(state)? else {
+        return Ok(());
+    };
+    let filter = Filter {
+        transaction: Some(begin.transaction.clone()),
+        ..Filter::default()
+    };
+    let mut is_there = false;
+    let read = show(&state.audit(), &filter, |record| {
+        is_there |= matches!(record.entry.kind, Kind::Transaction | Kind::Recovery);
+        Ok(())
+    });
+    if let Err(error) = read {
+        tracing::error!("the audit log cannot be read: {error}");
+    }
+    if !is_there {
+        let how = match outcome {
+            Outcome::Committed => "done, and its process died then".to_owned(),
+            Outcome::Undone { incomplete } => match incomplete.len() {
+                0 => "rolled back, and its process died then".to_owned(),
+                left => format!("rolled back but for {left} objects, and its process died then"),
+            },
+        };
+        note(state, Kind::Transaction, Some(&begin), &how);
+    }
+    Ok(())
 }
 
 /// Puts an end into the audit log. It holds whether or not that succeeds.

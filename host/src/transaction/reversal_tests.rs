@@ -215,7 +215,7 @@ async fn begun(stage: &Stage, state: &StateDir) -> Arc<Book> {
 async fn live(stage: &Stage, state: &StateDir) -> Reversed {
     let book = begun(stage, state).await;
     let reversed = book.undo(&stage.undoers(), "a test").await;
-    book.close_undone(&reversed).unwrap();
+    book.close_undone(&reversed, || ()).unwrap();
     reversed
 }
 
@@ -358,7 +358,7 @@ fn in_another_boot_the_kernel_is_left_alone_and_what_daemons_keep_on_disk_is_und
     let recovered = run(recover(&here, &stage.undoers(), "its process died"))
         .unwrap()
         .unwrap();
-    assert!(!recovered.same_namespace);
+    assert!(!recovered.same_namespace && recovered.elsewhere);
     assert_eq!(stage.mtu(), 1300);
     assert_eq!(stage.heard.lock().unwrap().len(), 2);
 }

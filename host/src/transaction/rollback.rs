@@ -65,8 +65,13 @@ pub async fn rollback(back: &Back<'_>) -> anyhow::Result<Report> {
     let working = restore(back, &book, &mut outcomes, &mut notes);
     let working = in_time(back.deadline, working);
     let closed = transaction.close(working, None).await;
-    noting::end(back.state)?;
     notes.extend(closed.notes);
+    // How it ended is decided; the file only makes the next command look once more.
+    notes.extend(
+        noting::end(back.state)
+            .err()
+            .map(|error| format!("noting: {error}")),
+    );
     Ok(Report {
         transaction: id,
         checkpoint: closed.checkpoint,

@@ -29,6 +29,11 @@ use crate::tenant::TenantName;
 /// Where state is kept unless the operator says otherwise.
 pub const DEFAULT_ROOT: &str = "/var/lib/op-dbus";
 
+/// The directory of the audit log under a root, which may not be there yet.
+pub fn audit_directory(root: &Path) -> PathBuf {
+    root.join("audit")
+}
+
 /// A network namespace, told apart from every other of this boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
@@ -229,7 +234,7 @@ impl StateDir {
 
     /// The directory of the audit log.
     pub fn audit(&self) -> PathBuf {
-        self.root.join("audit")
+        audit_directory(&self.root)
     }
 
     /// The audit log, for writing.

@@ -15,8 +15,9 @@ use crate::config::component::Component;
 use crate::gate::grant::beyond;
 use crate::plugin::builtin::Builtin;
 use crate::plugin::failure::PluginError;
+use crate::transaction::journal::Journal;
 use crate::transaction::lock::{Lock, LockError};
-use crate::transaction::state_dir;
+use crate::transaction::state_dir::{self, StateDir};
 
 /// Below this an apply may be stopped for want of space: a journal sets half a megabyte aside, an audit log grows.
 const LITTLE: u64 = 64 << 20;
@@ -152,9 +153,42 @@ pub async fn transactions(session: &Session<'_>, findings: &mut Findings) {
             ),
         },
     }
-    let state = session.state_dir();
-    if let Ok(Err(error)) = state.map(|state| Lock::holder(&state)) {
+    let Ok(state) = session.state_dir() else {
+        return;
+    };
+    if let Err(error) = Lock::holder(&state) {
         findings.fail("lock", error.to_string(), "look at the file system");
+    }
+    for directory in StateDir::all(state.root()).unwrap_or_default() {
+        if directory != state.path() {
+            of_another(&directory, findings);
+        }
+    }
+}
+
+/// What is left in the directory of another network namespace. Whether that still exists cannot be told from here.
+fn of_another(directory: &Path, findings: &mut Findings) {
+    let place = directory.display();
+    match Journal::pending(directory) {
+        Ok(plugins) if plugins.is_empty() => {}
+        Ok(plugins) if Lock::is_free(&directory.join("lock")) => {
+            let names: Vec<&str> = plugins.iter().map(|it| it.plugin.as_str()).collect();
+            findings.fail(
+                "transactions",
+                format!(
+                    "{place} holds an unfinished one of {}, of another network namespace",
+                    names.join(", ")
+                ),
+                "`op-dbus --netns NAME doctor` undoes it while that namespace is there. If it went with a restart, so did its links; look at \
+                 what was changed in Open vSwitch and NetworkManager, then move the file `journal` away",
+            );
+        }
+        Ok(_) => {}
+        Err(error) => findings.fail(
+            "transactions",
+            error.to_string(),
+            "look at the network, and at the file named",
+        ),
     }
 }
 
