@@ -30,6 +30,7 @@ mod plugin_trust;
 mod probes;
 mod profiles;
 mod registry;
+mod rehearsal;
 mod rollback;
 #[allow(dead_code, reason = "the tests of the OVSDB client use more of it")]
 #[path = "../ovsdb/server.rs"]
