@@ -46,14 +46,14 @@ struct Waiting {
     path: String,
 }
 
-/// Changes activations; an answer for each request, once it is settled.
-pub fn run(requests: &[Request]) -> Vec<Result<(), Failure>> {
+/// Changes activations; an answer for each request, once it is settled. While it waits, it calls `alive` every second or so.
+pub fn run(requests: &[Request], alive: &dyn Fn()) -> Vec<Result<(), Failure>> {
     let mut answers: Vec<Result<(), Failure>> = vec![Ok(()); requests.len()];
     if requests.is_empty() {
         return answers;
     }
     match Run::start() {
-        Ok(mut run) => run.all(requests, &mut answers),
+        Ok(mut run) => run.all(requests, &mut answers, alive),
         Err(failure) => answers.fill(Err(failure)),
     }
     answers
@@ -84,7 +84,7 @@ impl Run {
         })
     }
 
-    fn all(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>]) {
+    fn all(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>], alive: &dyn Fn()) {
         let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|at| requests[*at].port);
         let (mut places, mut calls) = (Vec::new(), Vec::new());
@@ -109,7 +109,7 @@ impl Run {
                 Err(failure) => answers[at] = without_device(&requests[at], failure),
             }
         }
-        self.wait(answers);
+        self.wait(answers, alive);
     }
 
     /// The call that a request needs. What is on its way already is only waited for; a change that Reapply brings to its device is done.
@@ -160,18 +160,20 @@ impl Run {
     }
 
     /// Waits until every activation has ended.
-    fn wait(&mut self, answers: &mut [Result<(), Failure>]) {
+    fn wait(&mut self, answers: &mut [Result<(), Failure>], alive: &dyn Fn()) {
         let mut silences = 0;
         self.look(answers);
         while !self.waiting.is_empty() {
             match self.signals.next(SILENCE) {
                 Ok(Some(signal)) => {
                     if self.hear(&signal) {
+                        alive();
                         self.look(answers);
                     }
                 }
                 Ok(None) => {
                     silences += 1;
+                    alive();
                     self.look(answers);
                     if silences >= SILENCES {
                         self.give_up(answers);

@@ -336,7 +336,7 @@ fn an_apply_that_is_cut_short_leaves_network_managers_checkpoint_armed_until_it_
             _ => None,
         });
         apply(&states()[2]);
-        assert_eq!(host.network_manager().armed(), [611]);
+        assert_eq!(host.network_manager().armed(), [120]);
         host.stop_failing();
         NetworkManager::rollback(checkpoint).unwrap();
         assert_eq!(picture(), before);

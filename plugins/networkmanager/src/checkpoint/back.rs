@@ -284,7 +284,9 @@ fn activities(
     for device in &noted.devices {
         let Some(uuid) = &device.active else { continue };
         let is_held = noted.profiles.iter().any(|it| self::uuid(it) == Some(uuid));
-        if is_held || system.active_of(uuid).is_some() || system.profile(uuid).is_none() {
+        let is = system.active_of(uuid).map(|(_, it)| it.number("State"));
+        // One on its way up is waited for, like those above.
+        if is_held || is == Some(activate::ACTIVATED) || system.profile(uuid).is_none() {
             continue;
         }
         targets.push(format!("device {}", device.interface));
@@ -304,7 +306,7 @@ fn activities(
     for ((target, request), answer) in targets
         .into_iter()
         .zip(&requests)
-        .zip(activate::run(&requests))
+        .zip(activate::run(&requests, &|| {}))
     {
         outcomes.push(outcome(target, summary(request.activation), answer));
     }
