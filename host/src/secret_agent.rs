@@ -1,8 +1,11 @@
 //! A secret agent of NetworkManager's: hands out the secrets of profiles that keep none themselves.
 //!
 //! A profile can say of a secret that an agent owns it (`psk-flags` 1, NM_SETTING_SECRET_FLAG_AGENT_OWNED). NetworkManager then asks the
-//! agents that have registered when it activates the profile. This one answers while an apply or a way back runs, and only for profiles that
+//! agents that have registered when it activates the profile. This one answers while an apply or a way back runs, for profiles that
 //! the state file describes or that an earlier one described ([`known`]), with the very secrets that are named there.
+//!
+//! It stands in the way of nothing else: NetworkManager asks an agent that is there for secrets that it keeps itself, too (of a VPN always), and
+//! sends along those that it has. They go back as they came, with an agent's own beside them; what an agent leaves out counts as not there.
 //!
 //! Source: NetworkManager's D-Bus reference, `org.freedesktop.NetworkManager.AgentManager` and `….SecretAgent`.
 
@@ -29,6 +32,12 @@ const INTERFACE: &str = "org.freedesktop.NetworkManager.SecretAgent";
 
 /// NM_SETTING_SECRET_FLAG_AGENT_OWNED.
 const AGENT_OWNED: u64 = 1;
+
+/// NM_SECRET_AGENT_GET_SECRETS_FLAG_REQUEST_NEW: what was tried so far is wrong.
+const REQUEST_NEW: u64 = 2;
+
+/// The setting whose secrets stand in a dictionary of their own, their flags among its data.
+const VPN: &str = "vpn";
 
 /// A secret that a profile of the state file names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +76,12 @@ pub fn profiles(section: &str) -> Vec<Profile> {
         .collect()
 }
 
+/// NetworkManager's spelling of a key.
+fn spelling(key: &str) -> String {
+    key.replace('_', "-")
+}
+
 fn collect(value: &Value, key: &str, within: &str, found: &mut Vec<Reference>) {
-    let spelling = |key: &str| key.replace('_', "-");
     match value {
         Value::Object(entries) => {
             if let Some(name) = entries.get("secret").and_then(Value::as_str) {
@@ -210,60 +223,136 @@ impl Object for Agent {
 }
 
 impl Agent {
-    /// `GetSecrets(connection, path, setting, hints, flags)`: what the profile of the state file says of each secret that an agent owns.
+    /// `GetSecrets(connection, path, setting, hints, flags)`: the secrets that came along, and for each that an agent owns what the state file
+    /// says of it.
     fn get(&self, arguments: &str) -> Result<Reply, ErrorReply> {
-        const NONE: &str = "org.freedesktop.NetworkManager.SecretAgent.NoSecrets";
         let arguments: Value = serde_json::from_str(arguments)
             .map_err(|_| error("org.freedesktop.DBus.Error.InvalidArgs", "no JSON"))?;
-        let [connection, _, setting, hints, _] = arguments.as_array().map_or(&[][..], |a| a) else {
+        let [connection, _, setting, hints, flags] = arguments.as_array().map_or(&[][..], |a| a)
+        else {
             return Err(error(
                 "org.freedesktop.DBus.Error.InvalidArgs",
                 "five arguments",
             ));
         };
-        let setting = setting.as_str().unwrap_or_default();
-        let word = |key: &str| connection["connection"][key]["data"].as_str();
-        let profile = self
-            .profiles
-            .iter()
-            .find(|profile| profile.is(word("id"), word("uuid")))
-            .ok_or_else(|| error(NONE, "the state file does not describe this profile"))?;
-        let owned = |key: &str| {
-            let flags = connection[setting][format!("{key}-flags")]["data"].as_u64();
-            flags.is_some_and(|flags| flags & AGENT_OWNED != 0)
+        let name = setting.as_str().unwrap_or_default();
+        let setting = &connection[name];
+        // Offering once more what is wrong would make it be tried again.
+        let is_new = flags.as_u64().is_some_and(|flags| flags & REQUEST_NEW != 0);
+        let mut values = match is_new {
+            true => Map::new(),
+            false => sent_along(name, setting),
         };
-        let mut wanted: Vec<&str> = profile
-            .references
-            .iter()
-            .map(|one| one.key.as_str())
-            .filter(|key| owned(key))
-            .collect();
-        wanted.extend(
-            hints
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .filter(|key| owned(key)),
-        );
-        let mut values = Map::new();
-        for key in wanted {
-            if let Some(name) = profile.secret(setting, key) {
-                let value = json!({"type": "s", "data": {"secret": name}});
-                values.insert(key.to_owned(), value);
+        let word = |key: &str| connection["connection"][key]["data"].as_str();
+        let mut profiles = self.profiles.iter();
+        if let Some(profile) = profiles.find(|profile| profile.is(word("id"), word("uuid"))) {
+            let named = match name {
+                VPN => of_vpn(profile, setting),
+                _ => profile.owned(name, setting, hints),
+            };
+            if !named.is_empty() {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+            }
+            if name == VPN && !named.is_empty() {
+                let all = values
+                    .entry("secrets")
+                    .or_insert_with(|| json!({"type": "a{ss}", "data": {}}));
+                if let Some(all) = all["data"].as_object_mut() {
+                    all.extend(named);
+                }
+            } else {
+                let typed = |value| json!({"type": "s", "data": value});
+                values.extend(named.into_iter().map(|(key, value)| (key, typed(value))));
             }
         }
         if values.is_empty() {
             return Err(error(
-                NONE,
-                format!("the state file names no secret of {setting} that an agent owns"),
+                "org.freedesktop.NetworkManager.SecretAgent.NoSecrets",
+                format!(
+                    "NetworkManager keeps no secret of {name}, and no state file names one that an agent owns"
+                ),
             ));
         }
-        self.answered.fetch_add(1, Ordering::Relaxed);
         Ok(Reply {
             signature: "a{sa{sv}}".into(),
-            values: json!([{setting: values}]).to_string(),
+            values: json!([{name: values}]).to_string(),
         })
+    }
+}
+
+impl Profile {
+    /// What the profile names of the secrets of a setting that an agent owns: references, by key.
+    fn owned(&self, name: &str, setting: &Value, hints: &Value) -> Map<String, Value> {
+        let owned = |key: &&str| {
+            let flags = setting[format!("{key}-flags")]["data"].as_u64();
+            flags.is_some_and(|flags| flags & AGENT_OWNED != 0)
+        };
+        let known = self.references.iter().map(|one| one.key.as_str());
+        let hinted = hints.as_array().into_iter().flatten();
+        known
+            .chain(hinted.filter_map(Value::as_str))
+            .filter(owned)
+            .filter_map(|key| Some((key.to_owned(), json!({"secret": self.secret(name, key)?}))))
+            .collect()
+    }
+}
+
+/// The same for a VPN: who owns a secret stands in the data, as text.
+fn of_vpn(profile: &Profile, setting: &Value) -> Map<String, Value> {
+    let data = setting["data"]["data"].as_object().into_iter().flatten();
+    data.filter_map(|(key, flags)| {
+        let flags: u64 = flags.as_str()?.parse().ok()?;
+        let key = key
+            .strip_suffix("-flags")
+            .filter(|_| flags & AGENT_OWNED != 0)?;
+        let name = profile.secret("secrets", &spelling(key))?;
+        Some((key.to_owned(), json!({ "secret": name })))
+    })
+    .collect()
+}
+
+/// The secrets of a setting that are in the question itself, in the form in which they go back.
+fn sent_along(name: &str, setting: &Value) -> Map<String, Value> {
+    let mut found = Map::new();
+    for (key, value) in setting.as_object().into_iter().flatten() {
+        let data = match key.as_str() {
+            "peers" => keys_of_peers(&value["data"]),
+            _ if is_secret(name, key) => value["data"].clone(),
+            _ => continue,
+        };
+        let is_empty = match &data {
+            Value::String(text) => text.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            Value::Object(entries) => entries.is_empty(),
+            _ => true,
+        };
+        if !is_empty {
+            found.insert(key.clone(), json!({"type": value["type"], "data": data}));
+        }
+    }
+    found
+}
+
+/// The preshared keys of WireGuard's peers, each with the public key that says whose it is.
+fn keys_of_peers(peers: &Value) -> Value {
+    let peers = peers.as_array().into_iter().flatten();
+    let keys = peers.filter_map(|peer| {
+        let shared = &peer["preshared-key"];
+        shared["data"].as_str().filter(|text| !text.is_empty())?;
+        Some(json!({"public-key": peer["public-key"], "preshared-key": shared}))
+    });
+    keys.collect()
+}
+
+/// Whether a property of a setting is secret (NM_SETTING_PARAM_SECRET). NetworkManager refuses an answer that holds any other.
+fn is_secret(setting: &str, key: &str) -> bool {
+    match key {
+        // Of 802.1X that is a file, whose password is the secret.
+        "private-key" => setting == "wireguard",
+        "secrets" => setting == VPN,
+        "psk" | "password" | "password-raw" | "pin" | "mka-cak" => true,
+        "wep-key0" | "wep-key1" | "wep-key2" | "wep-key3" => true,
+        _ => key.ends_with("-password"),
     }
 }
 
@@ -310,7 +399,7 @@ impl Registered {
         Ok(Some(registered))
     }
 
-    /// How often it has handed out secrets.
+    /// How often it has handed out secrets that an agent owns.
     pub fn answered(&self) -> u64 {
         self.agent.answered.load(Ordering::Relaxed)
     }

@@ -20,6 +20,44 @@ impl Drop for Bus {
     }
 }
 
+/// What passes on a bus, from its start on: busctl in the background, which ends with it.
+pub struct Monitor {
+    output: PathBuf,
+    busctl: Child,
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.busctl.kill();
+        let _ = self.busctl.wait();
+    }
+}
+
+impl Monitor {
+    /// The messages that have passed so far, in the form that busctl prints: one a line, the last perhaps cut short.
+    pub fn seen(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(&self.output).expect("it writes there");
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Waits for a message that fits, and returns the first.
+    ///
+    /// # Panics
+    /// None passes within a minute.
+    pub fn wait_for(&self, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let give_up = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(found) = self.seen().into_iter().find(&fits) {
+                return found;
+            }
+            assert!(Instant::now() < give_up, "no such message passes");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 /// A NetworkManager on a bus of its own; both end with it.
 pub struct NetworkManager {
     bus: Bus,
@@ -107,6 +145,25 @@ impl NetworkManager {
     /// Where the bus listens.
     pub fn address(&self) -> String {
         self.bus.address()
+    }
+
+    /// Watches what passes on the bus from now on.
+    pub fn monitor(&self) -> Monitor {
+        let output = self.bus.directory.join("monitor");
+        let file = std::fs::File::create(&output).expect("a file");
+        let mut busctl = Command::new("busctl")
+            .arg(format!("--address={}", self.address()))
+            .args(["--json=short", "monitor"])
+            .stdout(file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("busctl starts");
+        // It says so when it has begun.
+        let mut line = String::new();
+        let stderr = busctl.stderr.take().expect("it is piped");
+        BufReader::new(stderr).read_line(&mut line).expect("a line");
+        assert!(line.starts_with("Monitoring"), "{line:?}");
+        Monitor { output, busctl }
     }
 
     /// Runs `nmcli` and returns what it prints.

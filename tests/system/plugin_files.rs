@@ -145,7 +145,7 @@ names = ["org.freedesktop.NetworkManager"]
 paths = ["/org/freedesktop/NetworkManager*"]
 interfaces = ["org.freedesktop.NetworkManager*"]
 read = ["ListConnections", "GetSettings", "GetSecrets"]
-keep = ["CheckpointCreate", "CheckpointDestroy"]
+keep = ["CheckpointCreate", "CheckpointDestroy", "CheckpointAdjustRollbackTimeout"]
 change = ["AddConnection2", "Update2", "Delete", "ClearSecrets", "ActivateConnection", "DeactivateConnection", "Reapply",
           "CheckpointRollback"]
 properties = ["*"]

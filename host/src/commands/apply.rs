@@ -107,7 +107,15 @@ impl Apply {
         if let Some(plan) = &plan {
             planned::check(plan, &parts)?;
         }
+        let section = parts
+            .iter()
+            .find(|part| part.name() == NETWORK_MANAGER)
+            .map(|part| part.desired.clone());
         if parts.iter().all(|part| part.actions.is_empty()) {
+            // The name of a secret that NetworkManager does not keep may be new all the same.
+            if let Some(section) = &section {
+                session.remember_secrets(&state, section);
+            }
             if self.json {
                 print(&json::text(&in_sync()))?;
             } else {
@@ -127,10 +135,6 @@ impl Apply {
                 "probe {failed}; it fails before the change, so it does not count after it\n"
             ));
         }
-        let section = parts
-            .iter()
-            .find(|part| part.name() == NETWORK_MANAGER)
-            .map(|part| part.desired.clone());
         let mut setting = Setting {
             state: &state,
             kernel: &session.kernel,

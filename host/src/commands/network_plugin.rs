@@ -4,6 +4,7 @@ use anyhow::bail;
 
 use super::session::Session;
 use crate::config::NetworkPlugin;
+use crate::contract::exports::op_dbus::plugin::state::CheckpointData;
 use crate::contract::types::FailureCode;
 use crate::gate::{Mode, Rehearsed, changed_links};
 use crate::network_manager::{self, Managed, forget_checkpoints};
@@ -50,17 +51,21 @@ impl Session<'_> {
         let part = parts
             .iter()
             .find(|part| part.name() == NETWORK_MANAGER && !part.actions.is_empty())?;
-        self.agent_of(state, part.caller.plugin, &part.desired)
+        self.agent_of(state, part.caller.plugin, &part.desired, None)
             .await
     }
 
-    /// The same while a plugin brings its profiles back: those that earlier state files named.
-    pub(super) async fn secret_agent_of_old(&self, plugin: &Plugin) -> Option<Registered> {
+    /// The same while a plugin brings its profiles back: those that earlier state files named, first those of that time.
+    pub(super) async fn secret_agent_of_old(
+        &self,
+        plugin: &Plugin,
+        to: &CheckpointData,
+    ) -> Option<Registered> {
         if plugin.name != NETWORK_MANAGER {
             return None;
         }
         let state = self.state_dir().ok()?;
-        self.agent_of(&state, plugin, "{}").await
+        self.agent_of(&state, plugin, "{}", Some(&to.state)).await
     }
 
     async fn agent_of(
@@ -68,10 +73,11 @@ impl Session<'_> {
         state: &StateDir,
         plugin: &Plugin,
         section: &str,
+        noted: Option<&str>,
     ) -> Option<Registered> {
         let secrets = &self.backends.secrets;
         let mut all = profiles(section);
-        match known::recall(state) {
+        match known::recall(state, noted) {
             Ok(known) => all.extend(known),
             Err(error) => tracing::warn!("what earlier state files named of secrets: {error}"),
         }
@@ -118,7 +124,13 @@ impl Session<'_> {
 
     /// Remembers what holds now for [`Session::secret_agent_of_old`].
     pub fn remember_secrets(&self, state: &StateDir, section: &str) {
-        if let Err(error) = known::remember(state, profiles(section)) {
+        let remembered = Checkpoints::of(state).list().and_then(|checkpoints| {
+            let plugins = checkpoints.into_iter().flat_map(|it| it.plugins);
+            let noted = plugins.filter(|noted| noted.plugin == NETWORK_MANAGER);
+            let noted = noted.map(|noted| noted.checkpoint.state);
+            Ok(known::remember(state, profiles(section), noted)?)
+        });
+        if let Err(error) = remembered {
             tracing::warn!("a rollback will not know the secrets that agents keep: {error}");
         }
     }

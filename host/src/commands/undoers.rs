@@ -80,7 +80,7 @@ impl PluginUndo for Session<'_> {
     ) -> Result<Vec<Outcome>, PluginError> {
         let plugin = self.loaded(plugin)?;
         let _agent = match mode {
-            Mode::Change => self.secret_agent_of_old(&plugin).await,
+            Mode::Change => self.secret_agent_of_old(&plugin, to).await,
             _ => None,
         };
         self.caller(&plugin, recorder).rollback(mode, to).await

@@ -94,6 +94,81 @@ async fn only_what_the_state_file_names_and_an_agent_owns_is_handed_out() {
     }
 }
 
+/// The same question with these settings beside `connection`, and these flags of the question itself.
+fn question_with(id: &str, setting: &str, values: Value, flags: u32) -> Incoming {
+    Incoming {
+        arguments: json!([
+            {"connection": {"id": {"type": "s", "data": id}}, setting: values},
+            "/org/freedesktop/NetworkManager/Settings/1", setting, [], flags
+        ])
+        .to_string(),
+        ..question(id, "", setting, "", 0)
+    }
+}
+
+#[tokio::test]
+async fn what_network_manager_keeps_itself_goes_back_as_it_came() {
+    let (_directory, secrets) = store(&[]);
+    let agent = agent(secrets);
+    let text = |text: &str| json!({"type": "s", "data": text});
+    for (setting, values, expected) in [
+        (
+            "vpn",
+            json!({"service-type": text("org.example.vpn"), "data": {"type": "a{ss}", "data": {"password-flags": "0"}},
+                "secrets": {"type": "a{ss}", "data": {"password": "kept", "cert-pass": "too"}}}),
+            json!({"secrets": {"type": "a{ss}", "data": {"password": "kept", "cert-pass": "too"}}}),
+        ),
+        (
+            "wireguard",
+            json!({"private-key": text("own"), "listen-port": {"type": "u", "data": 7}, "peers": {"type": "aa{sv}", "data": [
+                {"public-key": text("a"), "endpoint": text("192.0.2.1:7"), "preshared-key": text("shared")},
+                {"public-key": text("b"), "preshared-key": text("")}, {"public-key": text("c")}]}}),
+            json!({"private-key": text("own"), "peers": {"type": "aa{sv}", "data": [
+                {"public-key": text("a"), "preshared-key": text("shared")}]}}),
+        ),
+        (
+            "802-1x",
+            json!({"identity": text("me"), "private-key": {"type": "ay", "data": [1]}, "private-key-password": text("kept"),
+                "password": text(""), "password-raw": {"type": "ay", "data": [7]}}),
+            json!({"private-key-password": text("kept"), "password-raw": {"type": "ay", "data": [7]}}),
+        ),
+    ] {
+        let incoming = || question_with("unknown", setting, values.clone(), 0);
+        let answer: Value = serde_json::from_str(&ask(&agent, incoming()).await.unwrap()).unwrap();
+        assert_eq!(answer, json!([{ setting: expected }]));
+        // It was tried, and is wrong.
+        let again = question_with("unknown", setting, values.clone(), 2);
+        assert!(
+            ask(&agent, again)
+                .await
+                .unwrap_err()
+                .ends_with(".NoSecrets")
+        );
+    }
+    assert_eq!(agent.answered.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn secrets_of_a_vpn_that_an_agent_owns_stand_beside_those_that_network_manager_keeps() {
+    let (_directory, secrets) = store(&[]);
+    let mut agent = agent(secrets);
+    agent.profiles = profiles(
+        r#"{"connections": [{"id": "work", "type": "vpn", "secrets":
+            {"password": {"secret": "vpn"}, "Xauth_word": {"secret": "xauth"}, "cert-pass": {"secret": "certificate"}}}]}"#,
+    );
+    let values = json!({
+        "data": {"type": "a{ss}", "data": {"password-flags": "1", "Xauth_word-flags": "3", "cert-pass-flags": "0", "gateway": "x"}},
+        "secrets": {"type": "a{ss}", "data": {"cert-pass": "kept"}}});
+    let answer = ask(&agent, question_with("work", "vpn", values, 0)).await;
+    let answer: Value = serde_json::from_str(&answer.unwrap()).unwrap();
+    let expected = json!({"password": {"secret": "vpn"}, "Xauth_word": {"secret": "xauth"}, "cert-pass": "kept"});
+    assert_eq!(
+        answer,
+        json!([{"vpn": {"secrets": {"type": "a{ss}", "data": expected}}}])
+    );
+    assert_eq!(agent.answered.load(Ordering::Relaxed), 1);
+}
+
 #[tokio::test]
 async fn a_stranger_is_not_answered() {
     let (_directory, secrets) = store(&[]);

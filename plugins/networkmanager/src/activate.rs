@@ -68,14 +68,14 @@ impl Waiting {
     }
 }
 
-/// Changes activations; an answer for each request, once it is settled.
-pub fn run(requests: &[Request]) -> Vec<Result<(), Failure>> {
+/// Changes activations; an answer for each request, once it is settled. While it waits, it calls `alive` every second or so.
+pub fn run(requests: &[Request], alive: &dyn Fn()) -> Vec<Result<(), Failure>> {
     let mut answers: Vec<Result<(), Failure>> = vec![Ok(()); requests.len()];
     if requests.is_empty() {
         return answers;
     }
     match Run::start() {
-        Ok(mut run) => run.all(requests, &mut answers),
+        Ok(mut run) => run.all(requests, &mut answers, alive),
         Err(failure) => answers.fill(Err(failure)),
     }
     answers
@@ -112,11 +112,11 @@ impl Run {
         })
     }
 
-    fn all(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>]) {
+    fn all(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>], alive: &dyn Fn()) {
         let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|at| requests[*at].port);
         self.begin(requests, order, answers);
-        self.wait(requests, answers);
+        self.wait(requests, answers, alive);
     }
 
     /// Calls what these requests need.
@@ -199,18 +199,25 @@ impl Run {
     }
 
     /// Waits until every activation has ended.
-    fn wait(&mut self, requests: &[Request], answers: &mut [Result<(), Failure>]) {
+    fn wait(
+        &mut self,
+        requests: &[Request],
+        answers: &mut [Result<(), Failure>],
+        alive: &dyn Fn(),
+    ) {
         let mut silences = 0;
         self.look(requests, answers);
         while !self.waiting.is_empty() {
             match self.signals.next(SILENCE) {
                 Ok(Some(signal)) => {
                     if self.hear(&signal) {
+                        alive();
                         self.look(requests, answers);
                     }
                 }
                 Ok(None) => {
                     silences += 1;
+                    alive();
                     self.look(requests, answers);
                     if silences >= SILENCES {
                         self.give_up(answers);

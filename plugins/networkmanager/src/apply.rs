@@ -39,7 +39,7 @@ pub fn apply(actions: Vec<Action>) -> Result<Vec<Outcome>, Failure> {
     let mut failed: Vec<Option<Failure>> = vec![None; actions.len()];
     devices(&jobs, &system, &mut failed);
     let made = profiles(&jobs, &system, &mut failed);
-    activations(&jobs, &made, &mut failed);
+    activations(&jobs, &made, &mut failed, &|| deadman.hold());
     deadman.disarm();
     let outcome = |(action, failed): (Action, Option<Failure>)| Outcome {
         failed,
@@ -272,6 +272,7 @@ fn activations(
     jobs: &[(Operation, Job)],
     made: &BTreeMap<usize, String>,
     failed: &mut [Option<Failure>],
+    alive: &dyn Fn(),
 ) {
     let mut places = Vec::new();
     let mut requests = Vec::new();
@@ -302,7 +303,7 @@ fn activations(
         }
         return;
     }
-    for (at, answer) in places.into_iter().zip(activate::run(&requests)) {
+    for (at, answer) in places.into_iter().zip(activate::run(&requests, alive)) {
         failed[at] = answer.err();
     }
 }

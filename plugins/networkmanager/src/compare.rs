@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::compile::Want;
 use crate::job::{Activation, DeviceJob, Job, ProfileJob};
+use crate::query::Secrets;
 use crate::section::{Connection, Section};
 use crate::show;
 use crate::summary;
 use crate::table::Table;
-use crate::value::{Profile, property, same};
+use crate::value::{Profile, holds_secret, property, same};
 use crate::wish::{Activity, Wish, shown, wishes};
 
 /// A step, and the places of the file that it makes true.
@@ -34,11 +35,34 @@ pub struct Change {
     pub have: Option<Value>,
 }
 
-/// The steps from what is to the wish: devices and removals first, then profiles in the file's order.
+/// Whether a section says anything of secrets.
+///
+/// # Errors
+/// When it is no JSON.
+pub fn names_secrets(section: &Section) -> Result<bool, Failure> {
+    if holds_secret(&serde_json::to_value(section)?) {
+        return Ok(true);
+    }
+    let table = Table::new();
+    let connections = section.connections().iter();
+    let settings = connections.flat_map(|it| it.settings.iter().flatten());
+    let mut keys = settings.flat_map(|(setting, keys)| {
+        let keys = keys.iter().flat_map(|keys| keys.keys());
+        keys.map(move |key| (setting, key))
+    });
+    Ok(keys.any(|(setting, key)| table.is_secret(setting, key)))
+}
+
+/// The steps from what is to the wish: devices and removals first, then profiles in the file's order. Where secrets are left out of what is,
+/// they count as they are wanted.
 ///
 /// # Errors
 /// Where the file and what is there do not fit together.
-pub fn compare(current: &Section, desired: &Section) -> Result<Vec<Step>, Failure> {
+pub fn compare(
+    current: &Section,
+    desired: &Section,
+    secrets: Secrets,
+) -> Result<Vec<Step>, Failure> {
     let table = Table::new();
     let wishes = wishes(current, desired, &table)?;
     let mut steps = Vec::new();
@@ -50,7 +74,7 @@ pub fn compare(current: &Section, desired: &Section) -> Result<Vec<Step>, Failur
         steps.extend(removal(wish)?);
     }
     for wish in stay {
-        steps.extend(profile(current, wish, &table)?);
+        steps.extend(profile(current, wish, &table, secrets)?);
     }
     Ok(steps)
 }
@@ -136,7 +160,7 @@ fn removal(wish: &Wish) -> Result<Option<Step>, Failure> {
 }
 
 /// The properties of a profile that are not as wanted.
-pub fn changes(have: &Profile, wish: &Wish, table: &Table) -> Vec<Change> {
+pub fn changes(have: &Profile, wish: &Wish, table: &Table, secrets: Secrets) -> Vec<Change> {
     let mut changes = Vec::new();
     for setting in wish
         .compiled
@@ -162,6 +186,12 @@ pub fn changes(have: &Profile, wish: &Wish, table: &Table) -> Vec<Change> {
         }
         for (key, want) in wants {
             let is = property(have, setting, key);
+            let is_secret = table.is_secret(setting, key) || holds_secret(&shown(want));
+            if is_secret && secrets == Secrets::LeftOut {
+                continue;
+            }
+            let kept = kept_want(want, have, wish, setting, key);
+            let Some(want) = &kept else { continue };
             if !is_met(want, is.map(|it| &it.data), table, setting, key) {
                 changes.push(Change {
                     setting: setting.clone(),
@@ -173,6 +203,53 @@ pub fn changes(have: &Profile, wish: &Wish, table: &Table) -> Vec<Change> {
         }
     }
     changes
+}
+
+/// The property that holds the secrets of a VPN.
+const VPN_SECRETS: (&str, &str) = ("vpn", "secrets");
+
+/// A want without the secrets that NetworkManager does not keep, and does not show either.
+fn kept_want(want: &Want, have: &Profile, wish: &Wish, setting: &str, key: &str) -> Option<Want> {
+    let is = property(have, setting, key);
+    match want {
+        Want::Entries(entries) if (setting, key) == VPN_SECRETS => {
+            let shows = |key: &str| is.is_some_and(|is| is.data.get(key).is_some());
+            let kept = |key: &str| shows(key) || !is_kept_by_agent(have, wish, setting, key);
+            let mut entries = entries.clone();
+            entries.retain(|key, _| kept(key));
+            Some(Want::Entries(entries))
+        }
+        Want::Value(value) if is.is_none() && holds_secret(&value.data) => {
+            (!is_kept_by_agent(have, wish, setting, key)).then(|| want.clone())
+        }
+        want => Some(want.clone()),
+    }
+}
+
+/// Whether NetworkManager does not keep a secret, and has none to show where no agent gives it (NMSettingSecretFlags: agent-owned, not saved).
+fn is_kept_by_agent(have: &Profile, wish: &Wish, setting: &str, key: &str) -> bool {
+    const NOT_KEPT: u64 = 1 | 2;
+    let flags = format!("{key}-flags");
+    let wants = wish.compiled.wants.get(setting);
+    let number = if setting == VPN_SECRETS.0 {
+        // Of a VPN they are texts among its data.
+        let wanted = match wants.and_then(|it| it.get("data")) {
+            Some(Want::Entries(entries)) => entries.get(&flags),
+            Some(Want::Value(value)) => value.data.get(&flags),
+            _ => None,
+        };
+        let is = property(have, setting, "data").and_then(|it| it.data.get(&flags));
+        let text = wanted.or(is).and_then(Value::as_str);
+        text.and_then(|text| text.parse().ok())
+    } else {
+        let wanted = match wants.and_then(|it| it.get(&flags)) {
+            Some(Want::Value(value)) => Some(&value.data),
+            _ => None,
+        };
+        let is = property(have, setting, &flags).map(|it| &it.data);
+        wanted.or(is).and_then(Value::as_u64)
+    };
+    number.is_some_and(|number| number & NOT_KEPT != 0)
 }
 
 fn is_met(want: &Want, have: Option<&Value>, table: &Table, setting: &str, key: &str) -> bool {
@@ -191,14 +268,19 @@ fn is_met(want: &Want, have: Option<&Value>, table: &Table, setting: &str, key: 
     }
 }
 
-fn profile(current: &Section, wish: &Wish, table: &Table) -> Result<Option<Step>, Failure> {
+fn profile(
+    current: &Section,
+    wish: &Wish,
+    table: &Table,
+    secrets: Secrets,
+) -> Result<Option<Step>, Failure> {
     let state = active_state(current, &wish.uuid);
     let is_active = matches!(state, Some("activating" | "activated"));
     let Some(have) = wish.have else {
         return creation(wish).map(Some);
     };
     let is = show::profile(have, table);
-    let changes = adopt_controller(changes(&is, wish, table), current);
+    let changes = adopt_controller(changes(&is, wish, table, secrets), current);
     let activation = match (wish.activity, is_active) {
         (Activity::Down, true) => Activation::Down,
         (Activity::Up, false) => Activation::Up,

@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::bus;
 use crate::checkpoint::ALLOW_OVERLAPPING;
 
-/// Seconds until NetworkManager goes back by itself: far longer than a call into a plugin may take.
-const ARMED: u32 = 611;
+/// Seconds until NetworkManager goes back by itself, unless [`DeadMan::hold`] comes before: longer than anything here takes in one piece.
+const ARMED: u32 = 120;
 
 /// The checkpoint, if there is one.
 pub struct DeadMan(Option<String>);
@@ -34,6 +34,17 @@ impl DeadMan {
                 log::write(Level::Warn, &message);
                 Self(None)
             }
+        }
+    }
+
+    /// This process lives: the time begins anew.
+    pub fn hold(&self) {
+        let Some(path) = &self.0 else { return };
+        let arguments = json!([path, ARMED]);
+        let call = bus::manager("CheckpointAdjustRollbackTimeout", "ou", arguments);
+        if let Err(failure) = bus::call(&call) {
+            let message = format!("NetworkManager's checkpoint {path}: {}", failure.message);
+            log::write(Level::Warn, &message);
         }
     }
 

@@ -37,6 +37,7 @@ use op_dbus_plugin::{
 };
 
 use crate::compare::compare;
+use crate::query::Secrets;
 use crate::section::Section;
 
 /// The plugin.
@@ -83,11 +84,11 @@ impl Plugin for NetworkManager {
     }
 
     fn query(within: Option<&Section>) -> Result<Section, Failure> {
-        query::section(within)
+        query::section(within, Secrets::Shown)
     }
 
     fn diff(current: &Section, desired: &Section) -> Result<Vec<Action>, Failure> {
-        let steps = compare(current, desired)?;
+        let steps = compare(current, desired, Secrets::Shown)?;
         Ok(steps.into_iter().map(|step| step.action).collect())
     }
 
@@ -96,12 +97,20 @@ impl Plugin for NetworkManager {
     }
 
     fn verify(desired: &Section) -> Result<Vec<Mismatch>, Failure> {
-        let current = query::section(Some(desired))?;
-        let steps = compare(&current, desired)?;
-        Ok(steps
-            .into_iter()
-            .flat_map(|step| step.differences)
-            .collect())
+        // NetworkManager says that a profile was updated when its secrets are asked for, and that is watched. Asked for at each try, they would
+        // wake the host for the next one, on and on: they come last, when all else is as it is wanted.
+        for secrets in [Secrets::LeftOut, Secrets::Shown] {
+            let current = query::section(Some(desired), secrets)?;
+            let steps = compare(&current, desired, secrets)?;
+            let found: Vec<Mismatch> = steps
+                .into_iter()
+                .flat_map(|step| step.differences)
+                .collect();
+            if !found.is_empty() || !compare::names_secrets(desired)? {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
     }
 
     fn checkpoint(within: Option<&Section>) -> Result<CheckpointData, Failure> {

@@ -12,19 +12,28 @@ use crate::system::{Stored, System};
 use crate::table::Table;
 use crate::value::text;
 
+/// Whether secrets are among what is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// By fingerprint.
+    Shown,
+    /// They are not asked for.
+    LeftOut,
+}
+
 /// Everything, or what a section concerns.
 ///
 /// # Errors
 /// What NetworkManager answered.
-pub fn section(within: Option<&Section>) -> Result<Section, Failure> {
-    Ok(read(within)?.1)
+pub fn section(within: Option<&Section>, secrets: Secrets) -> Result<Section, Failure> {
+    Ok(read(within, secrets)?.1)
 }
 
 /// The same with the paths of the objects.
 ///
 /// # Errors
 /// What NetworkManager answered.
-pub fn read(within: Option<&Section>) -> Result<(System, Section), Failure> {
+pub fn read(within: Option<&Section>, secrets: Secrets) -> Result<(System, Section), Failure> {
     let table = Table::new();
     let mut system = System::read()?;
     let scope = within.map(|within| Scope::of(within, &system));
@@ -33,7 +42,9 @@ pub fn read(within: Option<&Section>) -> Result<(System, Section), Failure> {
             .as_ref()
             .is_none_or(|it| it.profiles.contains(stored.uuid()))
     };
-    system.read_secrets(&table, concerns)?;
+    if secrets == Secrets::Shown {
+        system.read_secrets(&table, concerns)?;
+    }
     let mut connections: Vec<Connection> = system
         .profiles
         .iter()

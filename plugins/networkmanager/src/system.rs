@@ -1,8 +1,8 @@
 //! What NetworkManager has, with the paths of its objects: two round trips, and one more where profiles have secrets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use op_dbus_plugin::{Failure, FailureCode};
+use op_dbus_plugin::Failure;
 use serde_json::{Value, json};
 
 use crate::bus::{self, Properties};
@@ -16,6 +16,8 @@ pub struct Stored {
     pub path: String,
     /// Its settings; secrets by fingerprint where they were asked for.
     pub settings: Profile,
+    /// The settings whose secrets were asked for and not shown: there are none, or an agent keeps them.
+    pub unread: BTreeSet<String>,
 }
 
 impl Stored {
@@ -88,7 +90,11 @@ impl System {
         for (path, answer) in profiles.into_iter().zip(answers.by_ref()) {
             if let Some(reply) = there(answer)? {
                 let settings = bus::first(&reply)?;
-                system.profiles.push(Stored { path, settings });
+                system.profiles.push(Stored {
+                    path,
+                    settings,
+                    unread: BTreeSet::new(),
+                });
             }
         }
         for (path, answer) in devices.into_iter().zip(answers.by_ref()) {
@@ -107,7 +113,7 @@ impl System {
     /// Reads the secrets of these profiles, as fingerprints, into their settings.
     ///
     /// # Errors
-    /// What the host answered. That there is no secret is no error.
+    /// What the host answered, e.g. that secrets may not be read. That there is none is no error.
     pub fn read_secrets(
         &mut self,
         table: &Table,
@@ -122,7 +128,7 @@ impl System {
             .filter(|(_, it)| wanted(it))
         {
             for setting in stored.settings.keys().filter(|it| table.has_secrets(it)) {
-                places.push(at);
+                places.push((at, setting.clone()));
                 calls.push(bus::profile(
                     &stored.path,
                     "GetSecrets",
@@ -131,14 +137,18 @@ impl System {
                 ));
             }
         }
-        for (at, answer) in places.into_iter().zip(bus::call_all(&calls)) {
+        for ((at, setting), answer) in places.into_iter().zip(bus::call_all(&calls)) {
             match answer {
                 Ok(reply) => {
                     let secrets: Profile = bus::first(&reply)?;
                     merge(&mut self.profiles[at].settings, secrets);
                 }
-                // NetworkManager's way to say that there is none, or that an agent keeps it.
-                Err(failure) if failure.code == FailureCode::Refused || bus::is_gone(&failure) => {}
+                // NetworkManager's ways to say that there is none, or that an agent keeps it.
+                Err(failure) if bus::error_name(&failure).ends_with(".NoSecrets") => {
+                    self.profiles[at].unread.insert(setting);
+                }
+                Err(failure) if bus::error_name(&failure).ends_with(".SettingNotFound") => {}
+                Err(failure) if bus::is_gone(&failure) => {}
                 Err(failure) => return Err(failure),
             }
         }
@@ -185,7 +195,7 @@ fn there<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
 }
 
 /// Puts secrets among the settings that they belong to; those of WireGuard's peers by public key.
-fn merge(profile: &mut Profile, secrets: Profile) {
+pub(crate) fn merge(profile: &mut Profile, secrets: Profile) {
     for (setting, keys) in secrets {
         let into = profile.entry(setting).or_default();
         for (key, secret) in keys {

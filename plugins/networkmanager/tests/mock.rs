@@ -336,11 +336,86 @@ fn an_apply_that_is_cut_short_leaves_network_managers_checkpoint_armed_until_it_
             _ => None,
         });
         apply(&states()[2]);
-        assert_eq!(host.network_manager().armed(), [611]);
+        assert_eq!(host.network_manager().armed(), [120]);
         host.stop_failing();
         NetworkManager::rollback(checkpoint).unwrap();
         assert_eq!(picture(), before);
         assert!(host.network_manager().armed().is_empty());
         assert_eq!(host.network_manager().checkpoint_count(), 0);
+    });
+}
+
+#[test]
+fn verification_asks_for_secrets_only_when_all_else_is_as_it_is_wanted() {
+    let host = host();
+    let wish = |print: &str, zone: &str| {
+        connections(
+            json!([{"id": "office", "type": "wifi", "ssid": "Office", "zone": zone,
+            "security": {"key_mgmt": "sae", "psk": {"secret": "psk", "fingerprint": print}}}]),
+        )
+    };
+    let asked = |host: &Host| {
+        let calls = host.calls();
+        let mut calls = calls.iter();
+        calls.any(|it| matches!(it, Call::MethodCall(call) if call.member == "GetSecrets"))
+    };
+    let differs = |desired: &Section| -> Vec<String> {
+        let found = NetworkManager::verify(desired).unwrap();
+        found.into_iter().map(|it| it.path).collect()
+    };
+    host.enter(|| {
+        apply(&wish("aa", "work"));
+        host.forget_calls();
+        assert_eq!(differs(&wish("bb", "home")), ["/connections/0/zone"]);
+        assert!(!asked(&host));
+        assert_eq!(
+            differs(&wish("bb", "work")),
+            ["/connections/0/security/psk"]
+        );
+        assert!(asked(&host));
+    });
+}
+
+#[test]
+fn a_rollback_leaves_secrets_that_the_checkpoint_could_not_read() {
+    let host = host();
+    let vpn = |gateway: &str, print: &str| {
+        connections(json!([{"id": "work", "type": "vpn", "gateway": gateway,
+            "secrets": {"password": {"secret": "vpn", "fingerprint": print}}}]))
+    };
+    host.enter(|| {
+        apply(&vpn("one.example.org", "dd"));
+        // As when an agent that is there has no answer.
+        host.fail_when(|call| match call {
+            Call::MethodCall(call) if call.member == "GetSecrets" => Some(Failure {
+                backend: Some(op_dbus_plugin::BackendError {
+                    name: "org.freedesktop.NetworkManager.AgentManager.NoSecrets".to_owned(),
+                    text: None,
+                }),
+                ..Failure::new(FailureCode::Refused, "no agent has an answer")
+            }),
+            _ => None,
+        });
+        let desired = vpn("two.example.org", "dd");
+        let checkpoint = NetworkManager::checkpoint(Some(&desired)).unwrap();
+        host.stop_failing();
+        apply(&desired);
+        host.forget_calls();
+        NetworkManager::rollback(checkpoint).unwrap();
+        assert!(!changes(&host).contains(&"ClearSecrets".to_owned()));
+        let profile = host.network_manager().profile("work").unwrap();
+        assert_eq!(profile["vpn"]["data"]["data"]["remote"], "one.example.org");
+        assert_eq!(
+            profile["vpn"]["secrets"]["data"]["password"]["fingerprint"],
+            "dd"
+        );
+        // Another refusal is none of the answers that there is no secret.
+        host.fail_when(|call| match call {
+            Call::MethodCall(call) if call.member == "GetSecrets" => {
+                Some(Failure::new(FailureCode::Refused, "no"))
+            }
+            _ => None,
+        });
+        assert!(NetworkManager::checkpoint(Some(&desired)).is_err());
     });
 }

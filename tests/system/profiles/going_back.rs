@@ -107,3 +107,27 @@ fn a_port_that_network_manager_did_not_manage_before_is_let_go_of_whole() {
     assert!(controller().is_null());
     host.manager.wait_for("eth2", "unmanaged");
 }
+
+#[test]
+fn a_rollback_waits_for_profiles_of_others_that_network_manager_brings_back() {
+    let Some(host) = Host::start(&["eth0"]) else {
+        return;
+    };
+    let monitor = host.manager.monitor();
+    // It stays on its way up for three seconds (NM_SETTING_CONNECTION_WAIT_ACTIVATION_DELAY, in milliseconds).
+    let mut slow = wired("slow", "eth0", "192.0.2.1");
+    slow["state"] = json!("up");
+    slow["settings"] = json!({"connection": {"wait-activation-delay": 3_000}});
+    host.connections("apply", &json!([slow])).success();
+    assert_eq!(host.property("slow", "GENERAL.STATE"), "activated");
+    // Meanwhile op-dbus has put off the time at which NetworkManager goes back by itself.
+    monitor.wait_for(|message| message["member"] == "CheckpointAdjustRollbackTimeout");
+
+    let mut other = wired("other", "eth0", "192.0.2.2");
+    other["state"] = json!("up");
+    host.connections("apply", &json!([other])).success();
+    assert_eq!(host.active(), ["other"]);
+    host.op_dbus(&["rollback"]).success();
+    assert_eq!(host.property("slow", "GENERAL.STATE"), "activated");
+    assert_eq!(host.addresses("eth0"), ["192.0.2.1/24"]);
+}

@@ -1,6 +1,6 @@
 //! Going back to a checkpoint: NetworkManager's own where it is still there, then whatever is not as it was noted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use op_dbus_plugin::dbus::{self, MethodCall, SignalMatch, Subscription};
 use op_dbus_plugin::{CheckpointData, Failure, FailureCode, Outcome};
@@ -12,7 +12,7 @@ use crate::apply::{add, manage, update};
 use crate::bus::{self, Properties};
 use crate::job::Activation;
 use crate::show::lasting;
-use crate::system::{Stored, System};
+use crate::system::{Stored, System, merge};
 use crate::table::Table;
 use crate::value::{Profile, holds_secret, text};
 
@@ -146,17 +146,18 @@ fn contents(
             continue;
         };
         let is = lasting(&stored.settings);
-        if is == *profile {
+        let was = with_unread(profile, noted.unread.get(uuid), &is);
+        if is == was {
             continue;
         }
         changed.push(uuid.to_owned());
-        if secrets(&is) && !secrets(profile) {
+        if secrets(&is) && !secrets(&was) {
             // An update without secrets would keep those that are there.
             steps.push((name(profile), "forget secrets"));
             calls.push(bus::profile(&stored.path, "ClearSecrets", "", json!([])));
         }
         steps.push((name(profile), "restore"));
-        calls.push(update(&stored.path, profile));
+        calls.push(update(&stored.path, &was));
     }
     for ((target, summary), answer) in steps.into_iter().zip(bus::call_all(&calls)) {
         let answer = match answer {
@@ -166,6 +167,24 @@ fn contents(
         outcomes.push(outcome(target, summary, answer));
     }
     Ok(changed)
+}
+
+/// A profile as it was noted, with the secrets that are there in those settings whose own were not shown then: not to know them is no reason
+/// to take them away.
+fn with_unread(noted: &Profile, unread: Option<&BTreeSet<String>>, is: &Profile) -> Profile {
+    let mut profile = noted.clone();
+    for setting in unread.into_iter().flatten() {
+        if !noted.contains_key(setting) {
+            continue;
+        }
+        let keys = is.get(setting).into_iter().flatten();
+        let secrets = keys
+            .filter(|(_, value)| holds_secret(&value.data))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        merge(&mut profile, [(setting.clone(), secrets)].into());
+    }
+    profile
 }
 
 fn secrets(profile: &Profile) -> bool {
@@ -265,7 +284,9 @@ fn activities(
     for device in &noted.devices {
         let Some(uuid) = &device.active else { continue };
         let is_held = noted.profiles.iter().any(|it| self::uuid(it) == Some(uuid));
-        if is_held || system.active_of(uuid).is_some() || system.profile(uuid).is_none() {
+        let is = system.active_of(uuid).map(|(_, it)| it.number("State"));
+        // One on its way up is waited for, like those above.
+        if is_held || is == Some(activate::ACTIVATED) || system.profile(uuid).is_none() {
             continue;
         }
         targets.push(format!("device {}", device.interface));
@@ -285,7 +306,7 @@ fn activities(
     for ((target, request), answer) in targets
         .into_iter()
         .zip(&requests)
-        .zip(activate::run(&requests))
+        .zip(activate::run(&requests, &|| {}))
     {
         outcomes.push(outcome(target, summary(request.activation), answer));
     }

@@ -5,7 +5,7 @@
 
 mod back;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use op_dbus_plugin::log::{self, Level};
 use op_dbus_plugin::{CheckpointData, Failure};
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::bus::{self, Properties};
-use crate::query;
+use crate::query::{self, Secrets};
 use crate::section::Section;
 use crate::show::lasting;
-use crate::system::System;
+use crate::system::{Stored, System};
 use crate::table::Table;
 use crate::value::Profile;
 use crate::wish;
@@ -37,6 +37,9 @@ struct Noted {
     whole: bool,
     /// The profiles that were there.
     profiles: Vec<Profile>,
+    /// The settings of theirs whose secrets were not shown, by uuid: what NetworkManager keeps of those is not known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    unread: BTreeMap<String, BTreeSet<String>>,
     /// The uuids of those that were not.
     absent: Vec<String>,
     /// The devices that were there.
@@ -64,17 +67,18 @@ struct NotedDevice {
 /// What NetworkManager answered.
 pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
     let table = Table::new();
-    let (system, current) = query::read(within)?;
+    let (system, current) = query::read(within, Secrets::Shown)?;
     let made_up = made_up(&system)?;
     let in_scope: Vec<&str> = current
         .connections()
         .iter()
         .filter_map(|it| it.uuid.as_deref())
         .collect();
-    let profiles = system
+    let profiles: Vec<&Stored> = system
         .profiles
         .iter()
-        .filter(|stored| in_scope.contains(&stored.uuid()) && !made_up.contains_key(stored.uuid()));
+        .filter(|stored| in_scope.contains(&stored.uuid()) && !made_up.contains_key(stored.uuid()))
+        .collect();
     let absent = match within {
         Some(within) => wish::wishes(&current, within, &table)?
             .into_iter()
@@ -86,7 +90,15 @@ pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
     let is_made_up = |uuid: &String| made_up.contains_key(uuid.as_str());
     let mut noted = Noted {
         whole: within.is_none(),
-        profiles: profiles.map(|stored| lasting(&stored.settings)).collect(),
+        profiles: profiles
+            .iter()
+            .map(|stored| lasting(&stored.settings))
+            .collect(),
+        unread: profiles
+            .iter()
+            .filter(|stored| !stored.unread.is_empty())
+            .map(|stored| (stored.uuid().to_owned(), stored.unread.clone()))
+            .collect(),
         absent,
         devices: current
             .devices()

@@ -30,6 +30,13 @@ impl Checkpoint {
     }
 }
 
+fn unknown() -> crate::Failure {
+    refused(
+        "org.freedesktop.NetworkManager.InvalidArguments",
+        "no such checkpoint",
+    )
+}
+
 impl NetworkManager {
     pub(super) fn create_checkpoint(&mut self, devices: &Value, timeout: &Value) -> Answer {
         let mut noted = BTreeMap::new();
@@ -54,12 +61,7 @@ impl NetworkManager {
 
     fn take_checkpoint(&mut self, of: &str) -> Result<Checkpoint, crate::Failure> {
         let found = self.checkpoints.remove(&number("Checkpoint", of)?);
-        found.ok_or_else(|| {
-            refused(
-                "org.freedesktop.NetworkManager.InvalidArguments",
-                "no such checkpoint",
-            )
-        })
+        found.ok_or_else(unknown)
     }
 
     /// Each device gets back its profile, where that is still there; the answer says of each how that went (NMRollbackResult).
@@ -103,6 +105,14 @@ impl NetworkManager {
 
     pub(super) fn destroy_checkpoint(&mut self, of: &str) -> Answer {
         self.take_checkpoint(of).map(|_| Value::Null)
+    }
+
+    /// The time until it goes back by itself begins anew, and is this long.
+    pub(super) fn adjust_checkpoint(&mut self, of: &str, timeout: &Value) -> Answer {
+        let found = self.checkpoints.get_mut(&number("Checkpoint", of)?);
+        let checkpoint = found.ok_or_else(unknown)?;
+        checkpoint.timeout = timeout.as_u64().unwrap_or(0);
+        Ok(Value::Null)
     }
 
     /// The timeouts of the checkpoints that have one, in seconds.

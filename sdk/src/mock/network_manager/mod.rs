@@ -146,6 +146,9 @@ impl NetworkManager {
             "Reapply" => nothing(self.reapply(&call.path)),
             "CheckpointCreate" => Ok(("o", self.create_checkpoint(&argument(0), &argument(1))?)),
             "CheckpointRollback" => Ok(("a{su}", self.roll_back(&text(0))?)),
+            "CheckpointAdjustRollbackTimeout" => {
+                nothing(self.adjust_checkpoint(&text(0), &argument(1)))
+            }
             "CheckpointDestroy" => nothing(self.destroy_checkpoint(&text(0))),
             other => Err(refused("org.freedesktop.DBus.Error.UnknownMethod", other)),
         }

@@ -393,3 +393,22 @@ fn bodies_that_break_the_rules_are_refused() {
             .contains("more than 1048576 bytes")
     );
 }
+
+#[test]
+fn the_last_value_counts_towards_the_limit_too() {
+    for (signature, around) in [("s", 4), ("o", 4), ("v", 23), ("as", 6), ("a{sy}", 8)] {
+        let largest = (1 << 20) - around;
+        let text = |length: usize| "a".repeat(length);
+        let document = |length: usize| match signature {
+            "v" => format!(r#"[{{"type":"s","data":"{}"}}]"#, text(length)),
+            "o" => format!(r#"["/{}"]"#, text(length - 1)),
+            "as" => format!(r#"[["{}"]]"#, text(length)),
+            "a{sy}" => format!(r#"[{{"{}":7}}]"#, text(length)),
+            _ => format!(r#"["{}"]"#, text(length)),
+        };
+        let received = |length| decode(signature, &encode(signature, &document(length)).unwrap());
+        received(largest).unwrap();
+        let error = received(largest + 8).unwrap_err();
+        assert!(error.contains("more than 1048576"), "{signature}: {error}");
+    }
+}

@@ -91,9 +91,15 @@ impl<'a> Decoder<'a> {
 
     /// A value of the complete type `codes`, inside `depth` containers.
     fn value(&mut self, codes: &'a [u8], depth: u8) -> Fallible<()> {
-        if self.out.len() > self.largest {
-            return too_large(format!("it makes more than {} bytes of JSON", self.largest));
+        self.unbounded_value(codes, depth)?;
+        match self.out.len() > self.largest {
+            true => too_large(format!("it makes more than {} bytes of JSON", self.largest)),
+            false => Ok(()),
         }
+    }
+
+    /// The same, where the caller sees to it that the JSON does not get too large.
+    fn unbounded_value(&mut self, codes: &'a [u8], depth: u8) -> Fallible<()> {
         match codes[0] {
             b's' => {
                 let text = self.text(b's')?;
