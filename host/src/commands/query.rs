@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::value::RawValue;
 
 use super::options::Options;
 use super::session::Session;
@@ -12,8 +11,8 @@ use super::talk::say;
 use super::{print, report};
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
-use crate::timing;
 use crate::transaction::book::Book;
+use crate::{progress, timing};
 
 /// Show what is.
 #[derive(Args)]
@@ -63,6 +62,7 @@ impl Query {
             let asking = async {
                 let loaded = session.plugin(name)?;
                 timing::took("start", options.started);
+                progress::phase("reading");
                 let caller = session.caller(&loaded, book.clone());
                 anyhow::Ok((name.to_owned(), caller.query(within.as_ref()).await?))
             };
@@ -77,15 +77,8 @@ impl Query {
             }
         }
         if self.json {
-            let sections = sections
-                .into_iter()
-                .map(|(name, state)| Ok((name, RawValue::from_string(state)?)))
-                .collect::<serde_json::Result<Vec<_>>>()?;
-            let plugins = json::Sections(sections);
-            print(&json::text(&json::Query {
-                version: json::VERSION,
-                plugins,
-            }))?;
+            let plugins = &sections;
+            print(&json::Query { plugins }.text())?;
         } else {
             for (name, state) in &sections {
                 print(&tree::section(name, state, options.style()))?;
