@@ -1,7 +1,8 @@
 //! Builds the plugins that the host embeds.
 //!
 //! For the library: `OP_DBUS_NET_WASM`, the path of the component `builtin:net`, for
-//! `include_bytes!(env!(…))`; for the other built-in plugins likewise.
+//! `include_bytes!(env!(…))`, and `OP_DBUS_NET_DIGEST`, its SHA-256 in hexadecimal; for the other
+//! built-in plugins likewise.
 //!
 //! For the binary, only if the variable `OP_DBUS_COMPILED` names a directory with the output of
 //! `op-dbus plugin precompile --out DIR`: the cfg `compiled_builtins`, and `OP_DBUS_NET_CWASM`, the
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use guest_build::{Guest, target_directory};
+use sha2::{Digest, Sha256};
 
 /// The crate of a plugin, and the name that the host knows it by.
 const BUILTINS: [(&str, &str); 2] = [
@@ -57,6 +59,11 @@ fn main() -> Result<()> {
     for (package, name) in BUILTINS {
         let component = Guest { workspace, package }.build(&target)?;
         let path = out.join(format!("{name}.wasm"));
+        let digest: String = Sha256::digest(&component)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        println!("cargo::rustc-env={}={digest}", variable(name, "DIGEST"));
         fs::write(&path, component)?;
         println!(
             "cargo::rustc-env={}={}",

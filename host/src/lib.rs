@@ -5,7 +5,7 @@
 //! - [`commands`]: one file per verb of the command line.
 //! - [`config`]: what the operator set for all commands.
 //! - [`state_file`]: what the operator wrote, with the place of every value.
-//! - [`output`]: what the operator sees: trees, progress, the shapes of `--json`.
+//! - [`output`]: what the operator sees: trees, the shapes of `--json`.
 //! - [`tenant`]: several parties on one host, each confined.
 //! - [`transaction`]: from validation to commit or rollback; the journal.
 //! - [`audit`]: who did what, in a log that shows tampering.
@@ -17,7 +17,7 @@
 //! - [`boundary`]: what crosses between plugin and host, for those who listen in.
 //! - [`gate`]: grants, and the single place where they are checked.
 //! - [`backends`]: netlink, OVSDB, D-Bus; native and unaware of plugins.
-//! - [`secrets`], [`measure`], [`digest`], [`document`], [`guarded`], [`contract`], [`timing`]: what all of them speak in.
+//! - [`secrets`], [`measure`], [`digest`], [`document`], [`guarded`], [`contract`], [`timing`], [`progress`]: what all of them speak in.
 
 pub mod audit;
 pub mod backends;
@@ -36,6 +36,7 @@ pub mod measure;
 pub mod network_manager;
 pub mod output;
 pub mod plugin;
+pub mod progress;
 pub mod registry;
 pub mod secret_agent;
 pub mod secrets;

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -31,10 +31,17 @@ pub struct SecretStore {
     directories: Vec<PathBuf>,
     /// Where masked texts are kept for a later process: `rollback` of a checkpoint needs them.
     escrow: Option<PathBuf>,
-    key: [u8; 32],
+    key: OnceLock<Key>,
     seen: Mutex<HashMap<String, Seen>>,
     /// What [`Self::censor`] looks for, once it has been asked; the longest first.
     known: Mutex<Option<Vec<String>>>,
+}
+
+/// The key of the fingerprints. Read or made when it is first needed: a look at a network without secrets writes nothing.
+struct Key {
+    bytes: [u8; 32],
+    /// Whether it is beside the escrow, for later processes as well.
+    lasting: bool,
 }
 
 /// A text that was masked.
@@ -47,27 +54,41 @@ struct Seen {
 impl SecretStore {
     /// A store that reads secrets from `directories`, the first that has one winning, and keeps what it masks in `escrow`.
     ///
-    /// The key of the fingerprints lives beside the escrow. Without an escrow, fingerprints hold for this process alone.
+    /// The key of the fingerprints lives beside the escrow, and is made with it by the first that needs it. Without an escrow, or where it
+    /// cannot be made, fingerprints hold for this process alone: who may not write there can still look.
     ///
     /// # Errors
-    /// When the escrow cannot be made or its key not be read.
+    /// When there is a key that cannot be read.
     pub fn open(directories: Vec<PathBuf>, escrow: Option<PathBuf>) -> std::io::Result<Self> {
-        let key = match &escrow {
-            Some(escrow) => {
-                fs::DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(escrow)?;
-                key_of(escrow)?
-            }
-            None => random_key()?,
-        };
+        let key = OnceLock::new();
+        if let Some(bytes) = escrow.as_deref().map(read_key).transpose()?.flatten() {
+            key.get_or_init(|| Key {
+                bytes,
+                lasting: true,
+            });
+        }
         Ok(Self {
             directories,
             escrow,
             key,
             seen: Mutex::default(),
             known: Mutex::default(),
+        })
+    }
+
+    fn key(&self) -> &Key {
+        self.key.get_or_init(|| {
+            let kept = self.escrow.as_deref().map(make_key);
+            match kept {
+                Some(Ok(bytes)) => Key {
+                    bytes,
+                    lasting: true,
+                },
+                _ => Key {
+                    bytes: random_key().expect("random(4) gives a key"),
+                    lasting: false,
+                },
+            }
         })
     }
 
@@ -78,7 +99,7 @@ impl SecretStore {
 
     /// Whether fingerprints mean the same to a later process.
     pub fn is_lasting(&self) -> bool {
-        self.escrow.is_some()
+        self.key().lasting
     }
 
     /// The text behind a reference: by name if it has one, else by a fingerprint that this store handed out.
@@ -116,7 +137,8 @@ impl SecretStore {
 
     /// Keyed, so that a guess at the text cannot be checked without the host's key.
     pub fn fingerprint(&self, text: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("any length is a key");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.key().bytes).expect("any length is a key");
         mac.update(text.as_bytes());
         let digest = mac.finalize().into_bytes();
         digest[..16]
@@ -134,6 +156,10 @@ impl SecretStore {
         let Some(escrow) = &self.escrow else {
             return Ok(());
         };
+        // Nothing was masked, or nothing that a later process could know by its fingerprint.
+        if self.key.get().is_none_or(|key| !key.lasting) {
+            return Ok(());
+        }
         for (fingerprint, seen) in lock(&self.seen).iter_mut().filter(|(_, seen)| !seen.kept) {
             let path = escrow.join(fingerprint);
             if !path.exists() {
@@ -269,24 +295,30 @@ fn random_key() -> std::io::Result<[u8; 32]> {
     Ok(key)
 }
 
-/// The key beside an escrow, made at first use.
-fn key_of(escrow: &Path) -> std::io::Result<[u8; 32]> {
+/// The key beside an escrow, where one was made.
+fn read_key(escrow: &Path) -> std::io::Result<Option<[u8; 32]>> {
     let path = escrow.join(KEY);
-    let wrong = || {
-        std::io::Error::new(
-            ErrorKind::InvalidData,
-            format!("{} is damaged", path.display()),
-        )
-    };
     match fs::read(&path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| wrong()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            write_private(&path, &random_key()?)?;
-            // Another process may have been first: what is in the file holds.
-            fs::read(&path)?.try_into().map_err(|_| wrong())
-        }
+        Ok(bytes) => bytes.try_into().map(Some).map_err(|_| {
+            std::io::Error::new(
+                ErrorKind::InvalidData,
+                format!("{} is damaged", path.display()),
+            )
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Makes an escrow and its key.
+fn make_key(escrow: &Path) -> std::io::Result<[u8; 32]> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(escrow)?;
+    write_private(&escrow.join(KEY), &random_key()?)?;
+    // Another process may have been first: what is in the file holds.
+    read_key(escrow)?.ok_or_else(|| ErrorKind::NotFound.into())
 }
 
 /// Puts a file in place whole, readable by its owner alone; a file that is there already wins.
@@ -393,6 +425,34 @@ mod tests {
         assert_eq!(store.censor("fresh secret"), None);
         store.mask("fresh secret");
         assert_eq!(store.censor("fresh secret").as_deref(), Some("…"));
+    }
+
+    #[test]
+    fn nothing_is_written_until_a_fingerprint_is_needed() {
+        let state = tempfile::tempdir().unwrap();
+        let escrow = state.path().join("escrow");
+        let store = SecretStore::open(Vec::new(), Some(escrow.clone())).unwrap();
+        assert_eq!(store.censor("nobody's secret"), None);
+        store.keep().unwrap();
+        assert!(!escrow.exists());
+        store.mask("private");
+        assert!(escrow.join(KEY).exists());
+        assert!(store.is_lasting());
+        fs::write(escrow.join(KEY), "short").unwrap();
+        assert!(SecretStore::open(Vec::new(), Some(escrow)).is_err());
+    }
+
+    #[test]
+    fn where_no_key_can_be_kept_fingerprints_hold_for_the_process() {
+        let state = tempfile::NamedTempFile::new().unwrap();
+        let store = SecretStore::open(Vec::new(), Some(state.path().join("escrow")));
+        // A file is no directory: that is no missing key.
+        assert!(store.is_err());
+        let store = SecretStore::open(Vec::new(), None).unwrap();
+        let masked = store.mask("private");
+        assert!(!store.is_lasting());
+        store.keep().unwrap();
+        assert_eq!(store.reveal(&masked).unwrap(), "private");
     }
 
     #[test]

@@ -86,6 +86,24 @@ fn diff_and_rehearsal_change_nothing() {
 }
 
 #[test]
+fn a_look_writes_nothing_into_the_state_directory() {
+    let namespace = Namespace::new();
+    namespace.ip(&["link", "add", "br0", "type", "bridge"]);
+    let file = namespace.file(
+        "state.json",
+        r#"{"version": 1, "plugins": {"net": {"interfaces": [{"name": "br0", "state": "up"}]}}}"#,
+    );
+    let file = file.to_str().unwrap();
+    namespace.op_dbus(&["query", "--json"]).success();
+    namespace.op_dbus(&["diff", file]).code(2);
+    namespace.op_dbus(&["verify", file]).code(2);
+    let state = namespace.directory().join("state");
+    assert!(!state.exists(), "{} is there", state.display());
+    namespace.op_dbus(&["apply", file]).success();
+    assert!(state.exists());
+}
+
+#[test]
 fn query_shows_every_interface() {
     let (namespace, _) = with_bridge();
     let query = namespace.op_dbus(&["query", "--json"]).success().json();

@@ -224,3 +224,39 @@ fn an_address_that_a_plan_puts_back_keeps_its_scope() {
     );
     assert_eq!(scope(), "link");
 }
+
+/// Keeps everything that is, and returns the checkpoint's number.
+fn checkpoint(namespace: &Namespace) -> String {
+    namespace.op_dbus(&["checkpoint", "create"]).success();
+    let list = namespace.op_dbus(&["checkpoint", "list", "--json"]);
+    let list = list.success().json();
+    list["checkpoints"][0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_checkpoint_made_by_hand_brings_back_attributes_without_a_name_and_names_what_it_cannot() {
+    let namespace = inhabited();
+    let before = namespace.everything();
+    let by_hand = checkpoint(&namespace);
+    namespace.ip(&["link", "delete", "vx"]);
+    let back = namespace.op_dbus(&["rollback", &by_hand]).success();
+    assert_same(&namespace.everything(), &before);
+    assert_eq!(back.stderr, "");
+
+    let shaped = "qdisc add dev vx root tbf rate 1mbit burst 32kbit latency 400ms";
+    namespace.tc(&shaped.split(' ').collect::<Vec<_>>());
+    let by_hand = checkpoint(&namespace);
+    namespace.ip(&["link", "delete", "vx"]);
+    let back = namespace.op_dbus(&["rollback", &by_hand]).success();
+    let told = "link vx is without its queueing discipline tbf";
+    assert_eq!(back.stderr.matches(told).count(), 1, "{}", back.stderr);
+
+    // Somebody makes it anew, without the group policy.
+    let by_hand = checkpoint(&namespace);
+    namespace.ip(&["link", "delete", "vx"]);
+    let other = "link add vx type vxlan id 9 remote 192.0.2.77 dstport 4789 srcport 10000 11000 df set ttl inherit";
+    namespace.ip(&other.split(' ').collect::<Vec<_>>());
+    let back = namespace.op_dbus(&["rollback", &by_hand]).success();
+    let told = "link vx is without the attribute IFLA_LINKINFO/IFLA_INFO_DATA/";
+    assert_eq!(back.stderr.matches(told).count(), 1, "{}", back.stderr);
+}

@@ -4,7 +4,7 @@
 use crate::namespace::{Namespace, assert_same};
 
 /// How `ip link add` makes a link of each kind, under the name `probe`, on top of the veth `base`.
-const KINDS: [(&str, &str); 19] = [
+const KINDS: [(&str, &str); 20] = [
     ("bond", "type bond"),
     ("bridge", "type bridge"),
     ("dummy", "type dummy"),
@@ -19,6 +19,7 @@ const KINDS: [(&str, &str); 19] = [
     ("macvlan", "link base type macvlan"),
     ("macvtap", "link base type macvtap"),
     ("sit", "type sit remote 192.0.2.7"),
+    ("team", "type team"),
     ("veth", "type veth peer name probe-peer"),
     ("vlan", "link base type vlan id 7"),
     ("vrf", "type vrf table 7"),
@@ -71,6 +72,39 @@ fn the_full_kernel_makes_links_of_every_kind() {
         };
         assert!(namespace.link("probe").is_none());
     }
+}
+
+#[test]
+fn a_team_is_shown_and_neither_made_nor_lost() {
+    let Some(namespace) = namespace_with("team") else {
+        return;
+    };
+    namespace.ip(&["link", "add", "probe", "type", "team"]);
+    let state = namespace
+        .op_dbus(&["query", "--interface", "probe", "--json"])
+        .success()
+        .json();
+    let shown = &state["plugins"]["net"]["interfaces"][0];
+    assert_eq!(shown["name"], "probe");
+    assert_eq!(shown["type"], "team");
+    let before = namespace.everything();
+    let apply = |link: &str| {
+        let text = format!(r#"{{"version": 1, "plugins": {{"net": {{"interfaces": [{link}]}}}}}}"#);
+        let file = namespace.file("state.json", text);
+        namespace.op_dbus(&["apply".as_ref(), file.as_os_str()])
+    };
+    // What all links have in common can be changed, and comes back.
+    apply(r#"{"name": "probe", "description": "two cards"}"#).success();
+    let link = namespace.link("probe").expect("it is there");
+    assert_eq!(link["ifalias"], "two cards");
+    namespace.op_dbus(&["rollback"]).success();
+    assert_same(&namespace.everything(), &before);
+    // It would have to be made anew, and nobody could make it again.
+    let refused = apply(r#"{"name": "probe", "type": "bridge"}"#).code(1);
+    assert!(refused.stderr.contains("probe"), "{}", refused.stderr);
+    assert_same(&namespace.everything(), &before);
+    let refused = apply(r#"{"name": "another", "type": "team"}"#).code(1);
+    assert!(refused.stderr.contains("team"), "{}", refused.stderr);
 }
 
 /// Applies a state file with one link named `probe`, asks the

@@ -29,6 +29,7 @@ mod plugin_files;
 mod plugin_trust;
 mod probes;
 mod profiles;
+mod progress;
 mod registry;
 mod rehearsal;
 mod rollback;

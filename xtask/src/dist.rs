@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::command::{self, build_op_dbus, op_dbus_build, target_subdirectory};
-use crate::prerequisites::{Prerequisite, ensure};
+use crate::prerequisites::{self, Prerequisite};
 
 pub fn run() -> Result<()> {
-    ensure(&[Prerequisite::WasmTarget])?;
+    prerequisites::ensure(&[Prerequisite::WasmTarget])?;
     let binary = build()?;
     let size = fs::metadata(&binary)?.len();
     println!("{}: {:.1} MB", binary.display(), size as f64 / 1e6);
@@ -41,7 +41,31 @@ pub fn build() -> Result<PathBuf> {
     // A name of its own: the next plain release build overwrites cargo's.
     let dist = target_subdirectory("dist")?.join("op-dbus");
     fs::copy(&binary, &dist).with_context(|| format!("cannot write {}", dist.display()))?;
+    takes_compiled_code(&dist)?;
     Ok(dist)
+}
+
+/// Lets the program load each of its plugins: one whose compiled code it did not take would lie in the cache then, compiled again.
+fn takes_compiled_code(binary: &Path) -> Result<()> {
+    let place = target_subdirectory("dist.check")?;
+    fs::remove_dir_all(&place)?;
+    let cache = place.join("cache");
+    fs::create_dir_all(&cache)?;
+    let configuration = place.join("op-dbus.toml");
+    fs::write(&configuration, "")?;
+    for plugin in ["net", "networkmanager"] {
+        let mut schema = Command::new(binary);
+        schema.arg("--config").arg(&configuration);
+        schema.arg("--state-dir").arg(place.join("state"));
+        schema.arg("--cache-dir").arg(&cache);
+        command::run(schema.args(["schema", plugin]).stdout(Stdio::null()))?;
+        ensure!(
+            fs::read_dir(&cache)?.next().is_none(),
+            "{} does not take the code of its plugin {plugin} that was compiled ahead: its warning is above",
+            binary.display()
+        );
+    }
+    fs::remove_dir_all(&place).context("cannot remove a directory of ours")
 }
 
 /// Moves what differs, so that cargo sees new code only when there is some; says whether there is.

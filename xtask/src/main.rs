@@ -109,7 +109,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asked_for_help = arguments
         .iter()
-        .any(|argument| argument == "-h" || argument == "--help");
+        .any(|argument| argument == "-h" || argument == "--help")
+        || arguments.first().is_some_and(|verb| verb == "help");
+    // Asked for or not, where nothing else is said.
     let Some((name, rest)) = arguments.split_first().filter(|_| !asked_for_help) else {
         print!("{}", help());
         return if asked_for_help {

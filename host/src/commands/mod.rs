@@ -36,6 +36,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::Config;
 use crate::gate::grant::Grant;
 use crate::plugin::builtin::Builtin;
+use crate::progress;
 use crate::transaction::recovery::Recovered;
 use options::Options;
 use talk::say;
@@ -129,6 +130,7 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
         cli.options.timings,
         cli.options.talk_style(),
     );
+    progress::show(cli.options.talk_style().width);
     let names: Vec<_> = builtins.iter().map(|builtin| builtin.name).collect();
     let mut wrong = None;
     match Config::load(cli.options.config.as_deref(), &names) {
@@ -182,7 +184,9 @@ pub fn run(builtins: &[Builtin], arguments: impl IntoIterator<Item = OsString>) 
             Verb::Tenant(verb) => verb.run(options),
         }
     });
-    result.unwrap_or_else(|error| failed(&error, options))
+    let code = result.unwrap_or_else(|error| failed(&error, options));
+    progress::clear();
+    code
 }
 
 /// Prints the error.
@@ -204,6 +208,7 @@ fn recovered(found: &Recovered) -> ExitCode {
 /// # Errors
 /// When the output cannot be written, for instance because a disk is full.
 fn print(text: &str) -> anyhow::Result<()> {
+    progress::clear();
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::value::RawValue;
 
 use super::options::Options;
 use super::session::Session;
@@ -11,7 +10,7 @@ use super::talk::say;
 use super::{print, report};
 use crate::output::{json, tree};
 use crate::plugin::builtin::Builtin;
-use crate::timing;
+use crate::{progress, timing};
 
 /// Show what is.
 #[derive(Args)]
@@ -61,6 +60,7 @@ impl Query {
             let asking = async {
                 let loaded = session.plugin(name)?;
                 timing::took("start", options.started);
+                progress::phase("reading");
                 let caller = session.caller(&loaded, book.clone());
                 anyhow::Ok((name.to_owned(), caller.query(within.as_ref()).await?))
             };
@@ -75,15 +75,8 @@ impl Query {
             }
         }
         if self.json {
-            let sections = sections
-                .into_iter()
-                .map(|(name, state)| Ok((name, RawValue::from_string(state)?)))
-                .collect::<serde_json::Result<Vec<_>>>()?;
-            let plugins = json::Sections(sections);
-            print(&json::text(&json::Query {
-                version: json::VERSION,
-                plugins,
-            }))?;
+            let plugins = &sections;
+            print(&json::Query { plugins }.text())?;
         } else {
             for (name, state) in &sections {
                 print(&tree::section(name, state, options.style()))?;

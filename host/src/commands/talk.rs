@@ -10,7 +10,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::output::Style;
 use crate::output::color::Paint;
-use crate::timing;
+use crate::{progress, timing};
 
 struct Talk {
     most: Level,
@@ -21,6 +21,7 @@ struct Talk {
 
 /// Says something on standard error. A terminal that went away is no reason to stop in the middle of a change, as `eprint!` would.
 pub fn say(text: &str) {
+    progress::clear();
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 

@@ -19,13 +19,35 @@ pub use rehearsal::{Call, Rehearsal, Rehearsed, Transact};
 /// The version of these shapes, in the field `version` of each.
 pub const VERSION: u32 = 1;
 
-/// `op-dbus query --json`: a state file of what is.
-#[derive(Debug, Serialize)]
-pub struct Query {
-    /// [`VERSION`], which is the version of state files too.
-    pub version: u32,
-    /// Each plugin's section, by the plugin's name.
-    pub plugins: Sections,
+/// `op-dbus query --json`: a state file of what is, `{"version": 1, "plugins": {NAME: SECTION}}`. Its version is [`VERSION`], which is the
+/// version of state files too.
+#[derive(Debug)]
+pub struct Query<'a> {
+    /// Each plugin's section as JSON, by the plugin's name. They were held against the rules of the contract when they came from the plugin:
+    /// of a large network this is the one copy that is made of them.
+    pub plugins: &'a [(String, String)],
+}
+
+impl Query<'_> {
+    /// The text to print, with its line break.
+    pub fn text(&self) -> String {
+        let lengths = self
+            .plugins
+            .iter()
+            .map(|(name, json)| name.len() + json.len());
+        let mut text = String::with_capacity(64 + lengths.map(|length| length + 8).sum::<usize>());
+        text.push_str(&format!("{{\"version\":{VERSION},\"plugins\":{{"));
+        for (place, (name, json)) in self.plugins.iter().enumerate() {
+            if place > 0 {
+                text.push(',');
+            }
+            text.push_str(&serde_json::Value::from(name.as_str()).to_string());
+            text.push(':');
+            text.push_str(json.trim_ascii());
+        }
+        text.push_str("}}\n");
+        text
+    }
 }
 
 /// `op-dbus diff --json`.

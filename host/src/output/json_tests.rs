@@ -37,7 +37,14 @@ fn the_shapes_stay() {
         reason: "manual".into(),
         plugins: vec!["net".into()],
     };
-    assert_snapshot!(text(&Query { version: VERSION, plugins: sections() }), @r#"{"version":1,"plugins":{"net":{"interfaces":[]}}}"#);
+    let section = |name: &str, json: &str| (name.to_owned(), json.to_owned());
+    let plugins = [
+        section("net", " {\"interfaces\":[]}\n"),
+        section("a\"b", "{}"),
+    ];
+    assert_snapshot!(Query { plugins: &plugins[..1] }.text(), @r#"{"version":1,"plugins":{"net":{"interfaces":[]}}}"#);
+    assert_snapshot!(Query { plugins: &plugins }.text(), @r#"{"version":1,"plugins":{"net":{"interfaces":[]},"a\"b":{}}}"#);
+    assert_snapshot!(Query { plugins: &[] }.text(), @r#"{"version":1,"plugins":{}}"#);
     assert_snapshot!(text(&Diff {
         version: VERSION,
         in_sync: false,

@@ -4,7 +4,6 @@
 //! - [`color`]: whether to use colour, and the few styles there are.
 //! - [`escape`](mod@escape): makes a text from a plugin, the network or a file harmless.
 //! - [`tree`]: plans, outcomes, mismatches and states for a person.
-//! - [`progress`]: a line that counts, on a terminal only.
 //! - [`request`]: requests that would be sent, in words.
 //! - [`json`], [`plugins`]: the documented shapes of `--json`.
 
@@ -13,7 +12,6 @@ pub mod escape;
 pub mod json;
 pub mod kit;
 pub mod plugins;
-pub mod progress;
 pub mod request;
 pub mod tree;
 

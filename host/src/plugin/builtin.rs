@@ -11,7 +11,6 @@ use super::failure::PluginError;
 use super::limits::Limits;
 use super::loader::Plugin;
 use crate::backends::dbus::BusAddress;
-use crate::digest::Digest;
 use crate::gate::grant::{DbusGrant, Grant, NetlinkGrant, OvsdbGrant};
 use crate::gate::pattern::Pattern;
 
@@ -19,8 +18,13 @@ use crate::gate::pattern::Pattern;
 pub struct Builtin {
     /// The key of its section in a state file.
     pub name: &'static str,
+    /// What it describes itself as of; known beforehand, it need not be asked.
+    pub version: &'static str,
     /// The component.
     pub wasm: &'static [u8],
+    /// The component's SHA-256 in hexadecimal. Taken at build time, so that a start reads no page of a component whose code was compiled
+    /// ahead.
+    pub digest: &'static str,
     /// Its compiled code, where the program was built with it; see [`include_paged`](crate::include_paged).
     pub compiled: Option<&'static [u8]>,
 }
@@ -43,18 +47,20 @@ fn grant(name: &str) -> Grant {
     }
 }
 
-/// The component of code that was compiled ahead, if it was for an engine like this one.
-fn ahead(code: &'static [u8]) -> Option<Component> {
+/// The component of code that was compiled ahead.
+///
+/// # Errors
+/// When that was for another engine than this one.
+fn ahead(code: &'static [u8]) -> wasmtime::Result<Component> {
     let in_place = code.as_ptr().addr().is_multiple_of(page_size());
     // SAFETY: the code is part of this program, made by its own build from the component beside it; it lives as long as the program and is
     // never written to. A build for another engine is refused by wasmtime itself.
-    let component = unsafe {
+    unsafe {
         match in_place {
             true => Component::deserialize_raw(engine(), NonNull::from(code)),
             false => Component::deserialize(engine(), code),
         }
-    };
-    component.ok()
+    }
 }
 
 impl Builtin {
@@ -93,12 +99,20 @@ impl Builtin {
         granted: Option<Grant>,
         limits: Limits,
     ) -> Result<Plugin, PluginError> {
-        let ahead = self.compiled.and_then(ahead);
+        let ahead = self.compiled.and_then(|code| {
+            let told = |error: &wasmtime::Error| {
+                tracing::warn!(
+                    "the code of the plugin {} that is part of this program does not fit it, and is compiled again: {error:#}",
+                    self.name
+                );
+            };
+            ahead(code).inspect_err(told).ok()
+        });
         let grant = granted.unwrap_or_else(|| match name == self.name {
             true => self.grant(),
             false => Grant::default(),
         });
-        let digest = Digest::of(self.wasm).hex();
+        let digest = self.digest.to_owned();
         let component = match ahead {
             Some(component) => component,
             None => cache
@@ -110,6 +124,7 @@ impl Builtin {
         };
         let mut plugin = Plugin::new(name, digest, &component, grant, limits)?;
         plugin.is_builtin = true;
+        plugin.note_version(self.version);
         Ok(plugin)
     }
 

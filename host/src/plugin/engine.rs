@@ -21,6 +21,8 @@ fn config() -> Config {
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
+        // The engine walks a guest's stack by frame pointers; these tables would only be for others, and lie in the program's file.
+        .native_unwind_info(false)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(FIBER_STACK)
         // Memory is reserved lazily: a small reservation keeps the start of a process cheap.

@@ -257,6 +257,10 @@ impl Caller<'_> {
         self.document("describe", "the schema", &description.schema)?;
         self.document("describe", "the grant asked for", &description.asks)?;
         self.plugin.note_version(&description.version);
+        debug_assert!(
+            !self.plugin.is_builtin || self.plugin.version() == Some(&description.version),
+            "the version of a built-in plugin is known when the program is built"
+        );
         Ok(description)
     }
 

@@ -22,6 +22,7 @@ use crate::backends::netlink::Netlink;
 use crate::backends::ovsdb::Lazy;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::Mode;
+use crate::progress;
 use crate::secret_agent::Registered;
 use crate::secrets::SecretStore;
 
@@ -136,6 +137,7 @@ fn cause_of(error: std::io::Error) -> Cause {
 
 /// Asks the probes that count.
 async fn healthy(probes: &Arc<Probes>, names: &[String]) -> Result<(), Cause> {
+    progress::phase("probing");
     let failed = probes.after(names).await;
     match failed.is_empty() {
         true => Ok(()),
@@ -232,6 +234,7 @@ async fn carry_out(
     parts: &[Part<'_>],
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
 ) -> Result<(), Cause> {
+    progress::phase("applying");
     for part in parts.iter().filter(|part| !part.actions.is_empty()) {
         failpoint!("apply.before-plugin").map_err(cause_of)?;
         let done = part

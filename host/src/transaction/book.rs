@@ -23,6 +23,7 @@ use crate::contract::dbus::MethodCall;
 use crate::contract::netlink::Request;
 use crate::contract::types::{Failure, FailureCode};
 use crate::gate::{Recorder, Rehearsed};
+use crate::progress;
 use crate::secrets::SecretStore;
 
 /// What is kept of one run of a verb.
@@ -425,6 +426,7 @@ impl Recorder for Book {
 
     fn progress(&self, plugin: &str, done: u32, total: u32) {
         tracing::debug!("{plugin}: {done} of {total}");
+        progress::count(done as usize, total as usize);
     }
 
     fn denied(&self, plugin: &str, failure: &Failure) {

@@ -28,6 +28,10 @@ pub fn prune(state: &StateDir, secrets: &SecretStore) -> io::Result<()> {
     let Some(escrow) = secrets.escrow() else {
         return Ok(());
     };
+    // It is made when the first secret is met.
+    if !escrow.exists() {
+        return Ok(());
+    }
     let looked = escrow.join(LOOKED);
     if is_younger(&looked, PERIOD)? {
         return Ok(());

@@ -4,6 +4,7 @@ use crate::contract::exports::op_dbus::plugin::state::{Action, Mismatch};
 use crate::contract::types::Json;
 use crate::plugin::failure::PluginError;
 use crate::plugin::instance::Caller;
+use crate::progress;
 
 /// One plugin's part in a transaction.
 pub struct Part<'a> {
@@ -28,7 +29,9 @@ impl Part<'_> {
     /// # Errors
     /// What the plugin says to `query` and `diff`.
     pub async fn plan(&mut self) -> Result<(), PluginError> {
+        progress::phase("reading");
         self.current = self.caller.query(Some(&self.desired)).await?;
+        progress::phase("planning");
         self.actions = self.caller.diff(&self.current, &self.desired).await?;
         Ok(())
     }
@@ -39,6 +42,7 @@ impl Part<'_> {
 /// # Errors
 /// What a plugin says to `verify`.
 pub async fn mismatches(parts: &[Part<'_>]) -> Result<Vec<(String, Vec<Mismatch>)>, PluginError> {
+    progress::phase("verifying");
     let mut found = Vec::new();
     for part in parts {
         let mismatches = part.caller.verify(&part.desired).await?;

@@ -14,6 +14,7 @@ use super::undo_report::objects;
 use super::undoers::Undoers;
 use crate::gate::{Mode, Recorder};
 use crate::plugin::failure::describe;
+use crate::progress;
 
 /// How an undo across backends ended.
 #[derive(Debug, Default)]
@@ -46,6 +47,7 @@ pub async fn reverse(
     recorder: &Arc<dyn Recorder>,
     keep: Keep<'_>,
 ) -> Reversed {
+    progress::phase("undoing");
     let mut reversed = Reversed::default();
     let mut kernel_is_due = false;
     for plugin in effects.plugins.iter().rev() {

@@ -21,6 +21,7 @@ use super::state_dir::StateDir;
 use super::undoers::Undoers;
 use crate::contract::exports::op_dbus::plugin::state::Outcome;
 use crate::gate::{Mode, Recorder};
+use crate::progress;
 use crate::secrets::SecretStore;
 
 /// What going back needs.
@@ -173,6 +174,7 @@ async fn restore_all(
     plugins: &[Noted],
     outcomes: &mut Vec<(String, Vec<Outcome>)>,
 ) -> Result<(), Cause> {
+    progress::phase("restoring");
     for Noted { plugin, checkpoint } in plugins.iter().rev() {
         let undo = back.undoers.plugins;
         let done = undo
@@ -190,6 +192,7 @@ async fn restore_all(
 
 /// Looks whether the plugins would still change something.
 async fn rehearse(back: &Back<'_>, plugins: &[Noted]) -> Result<(), Cause> {
+    progress::phase("verifying");
     let rehearsal = Arc::new(Book::reading());
     for Noted { plugin, checkpoint } in plugins {
         let undo = back.undoers.plugins;

@@ -25,6 +25,24 @@ async fn says_exists_and_not_found_with_the_kernels_words() {
 }
 
 #[tokio::test]
+async fn a_refusal_carries_the_kernels_extended_acknowledgement() {
+    let space = Space::new();
+    let kernel = space.open();
+    // Nothing leads to that gateway (net/ipv4/fib_semantics.c, fib_check_nh_v4_gw).
+    let lost = route("198.51.100.0", 24, Some("192.0.2.254"), None);
+    let answers = kernel.execute(&[Request::AddRoute(lost)]).await;
+    let refused = answers[0].as_ref().unwrap_err();
+    let words = refused.backend.as_ref().unwrap();
+    assert_eq!(words.name, "ENETUNREACH");
+    assert_eq!(words.text.as_deref(), Some("Nexthop has invalid gateway"));
+    assert!(
+        refused.message.contains("Nexthop has invalid gateway"),
+        "{}",
+        refused.message
+    );
+}
+
+#[tokio::test]
 async fn a_call_that_is_dropped_half_way_leaves_the_socket_sound() {
     let space = Space::new();
     let kernel = space.open();

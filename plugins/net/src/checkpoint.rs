@@ -2,8 +2,9 @@
 
 mod maps;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use op_dbus_plugin::log::{self, Level};
 use op_dbus_plugin::{CheckpointData, Failure, Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -68,11 +69,11 @@ pub fn take(within: Option<&Section>) -> Result<CheckpointData, Failure> {
 }
 
 /// An interface as an exact wish: what the kernel's silence means written out, what is left alone left out. A list is exact only where all
-/// of it was read; single routes that were seen go beside the interfaces, where each stands for itself.
+/// of it was read; single routes that were seen go beside the interfaces, where each stands for itself. Attributes without a name stay, for a
+/// link that has to be made again, and the queueing discipline, to tell that it is lost then.
 fn exact(have: &Interface, read: Option<&Read>, beside: &mut Vec<Route>) -> Interface {
     let mut wish = filled(have);
-    (wish.ports, wish.running, wish.permanent_mac, wish.unknown) = (None, None, None, None);
-    wish.queueing_discipline = None;
+    (wish.ports, wish.running, wish.permanent_mac) = (None, None, None);
     if matches!(wish.r#type, Some(LinkType::Other(_))) {
         wish.r#type = None;
     }
@@ -193,11 +194,49 @@ pub fn go_back(to: &CheckpointData) -> Result<Vec<Outcome>, Failure> {
         maps::note_absent(&mut wish, &current);
     }
     let steps = compare(&current, &wish, Extent::Exact)?;
+    if !steps.is_empty() {
+        for lost in lost_for_good(&current, &wish) {
+            log::write(Level::Warn, &lost);
+        }
+    }
     let actions = steps
         .into_iter()
         .map(|step| step.action())
         .collect::<Result<_, _>>()?;
     apply(actions)
+}
+
+/// What no step brings back, in words: the queueing discipline of a link that is made again, and attributes without a name that a link which
+/// somebody has made again lacks. Making that one once more would interrupt traffic for what may have gone with another kernel.
+fn lost_for_good(current: &Section, wish: &Section) -> Vec<String> {
+    let there: HashMap<_, _> = current
+        .interfaces()
+        .iter()
+        .map(|interface| (&interface.name, interface))
+        .collect();
+    let mut lost = Vec::new();
+    for was in wish.interfaces() {
+        match there.get(&was.name) {
+            None => lost.extend(was.queueing_discipline.as_ref().map(|discipline| {
+                format!(
+                    "link {} is without its queueing discipline {discipline}: op-dbus does not bring those back",
+                    was.name
+                )
+            })),
+            Some(is) if is.r#type == was.r#type => {
+                let lacks = |place: &str| !is.unknown.iter().flatten().any(|it| it.place == place);
+                let of_kind = was.unknown.iter().flatten().filter(|it| it.is_of_kind());
+                lost.extend(of_kind.filter(|it| lacks(&it.place)).map(|attribute| {
+                    format!(
+                        "link {} is without the attribute {}, since somebody has made it anew: remove it, and go back again, to have it as it was",
+                        was.name, attribute.place
+                    )
+                }));
+            }
+            Some(_) => {}
+        }
+    }
+    lost
 }
 
 /// What is there now and was not is to be absent.

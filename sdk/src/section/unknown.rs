@@ -14,6 +14,13 @@ keys! {
     optional {}
 }
 
+impl Unknown {
+    /// Whether it is one of a link's kind, which only a creation can set.
+    pub fn is_of_kind(&self) -> bool {
+        self.place.contains("/IFLA_INFO_DATA/")
+    }
+}
+
 impl Wire<nl::UnknownAttribute> for Unknown {
     fn to_wire(&self) -> nl::UnknownAttribute {
         let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0) as u8;

@@ -18,6 +18,8 @@ pub struct Contender {
     pub rounds: usize,
     /// The phase whose time counts instead of the wall time, where the programs tell of it on stderr, see [`Sampler::run_all`].
     pub phase: Option<&'static str>,
+    /// Whether its output must contain what the case mentions.
+    pub shows: bool,
 }
 
 impl Contender {
@@ -28,6 +30,15 @@ impl Contender {
             commands,
             rounds,
             phase: None,
+            shows: name != "raw",
+        }
+    }
+
+    /// One that works as much, and shows less.
+    pub fn that_shows_less(self) -> Self {
+        Self {
+            shows: false,
+            ..self
         }
     }
 
@@ -62,6 +73,8 @@ pub struct Goal {
     /// Times slower than the other at most (or the absolute figure at most), or times faster at
     /// least.
     pub at_most: bool,
+    /// Why it is missed, where that is known.
+    pub why: Option<&'static str>,
 }
 
 impl Goal {
@@ -72,6 +85,7 @@ impl Goal {
             against: Some(against),
             limit,
             at_most: true,
+            why: None,
         }
     }
 
@@ -82,6 +96,7 @@ impl Goal {
             against: Some(against),
             limit,
             at_most: false,
+            why: None,
         }
     }
 
@@ -92,7 +107,14 @@ impl Goal {
             against: None,
             limit,
             at_most: true,
+            why: None,
         }
+    }
+
+    /// With the reason that is told where it is missed.
+    pub fn missed_because(mut self, why: &'static str) -> Self {
+        self.why = Some(why);
+        self
     }
 }
 
@@ -107,8 +129,8 @@ pub struct Case {
     pub changes: bool,
     /// What is run after each run, unmeasured, to take back what it changed.
     pub after: Option<Vec<String>>,
-    /// A text that the output of every contender but `raw` must contain, looked for in a run
-    /// before the measured ones.
+    /// A text that the output of every contender but `raw` and those that show less must contain,
+    /// looked for in a run before the measured ones.
     pub mentions: Option<String>,
     /// Whether op-dbus is run once more with `--timings` to tell where its time goes.
     pub timings: bool,
@@ -147,11 +169,7 @@ impl Case {
             shared = Some(sampler.network(&self.scenario)?);
         }
         if let (Some(network), Some(text)) = (&shared, &self.mentions) {
-            for contender in self
-                .contenders
-                .iter()
-                .filter(|contender| contender.name != "raw")
-            {
+            for contender in self.contenders.iter().filter(|contender| contender.shows) {
                 let output = sampler.output(network, &contender.commands)?;
                 ensure!(
                     output.contains(text),

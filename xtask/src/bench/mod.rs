@@ -98,7 +98,7 @@ pub fn run(filter: Option<&str>) -> Result<()> {
         print!("{}", report::table(&result));
         results.push(result);
         // After each case: a long run that is interrupted leaves what it has.
-        report::save(&results, &directory.join("bench.json"))?;
+        report::save(&results, &op_dbus, &directory.join("bench.json"))?;
     }
     println!("\n{}", report::summary(&results, &op_dbus)?);
     println!("{}", directory.join("bench.json").display());

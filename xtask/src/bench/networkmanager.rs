@@ -55,10 +55,15 @@ fn case(name: String, profiles: u32, contenders: Vec<Contender>) -> Case {
 fn query(programs: &Programs, directory: &Path, count: u32) -> Case {
     let ours = op_dbus(programs, directory, "query --plugin networkmanager --json");
     let theirs = words("nmcli --terse --fields all connection show");
-    let contenders = vec![
+    let mut contenders = vec![
         Contender::new("op-dbus", vec![ours], 7),
         Contender::new("nmcli", vec![theirs], 7),
     ];
+    if let Some(nmstatectl) = &programs.nmstatectl {
+        let theirs = words(&format!("{nmstatectl} show"));
+        // It reads all profiles, and shows those that are active.
+        contenders.push(Contender::new("nmstatectl", vec![theirs], 5).that_shows_less());
+    }
     let mut case = case(
         format!("NetworkManager, query of {count} profiles"),
         count,
@@ -68,6 +73,8 @@ fn query(programs: &Programs, directory: &Path, count: u32) -> Case {
     case.mentions = Some("p0".into());
     if count == 500 {
         case.goals.push(Goal::faster(Measure::Wall, 2.5, "nmcli"));
+        case.goals
+            .push(Goal::faster(Measure::Wall, 15.0, "nmstatectl"));
     }
     case
 }

@@ -8,6 +8,12 @@ use super::case::{Case, Contender, Goal, Measure};
 use super::scenario::{STATIC, Scenario, address};
 use super::{Programs, apply::op_dbus};
 
+/// Why a query takes more processor time than its goals allow.
+const GUEST: &str = "half of it is the guest's, which makes records into JSON; the host then checks and prints that text";
+/// Why a query takes more memory than its goals allow.
+const PAGES: &str =
+    "most of it are pages of the program's own file, which is as large as its goal is missed by";
+
 /// Words of a command.
 pub fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
@@ -19,11 +25,12 @@ pub fn cases(programs: &Programs, directory: &Path) -> Result<Vec<Case>> {
     for interfaces in [10, 100, 1000, 4000] {
         let mut case = full(programs, directory, interfaces, 0);
         if interfaces >= 1000 {
+            let peak = if interfaces == 1000 { 20.0 } else { 50.0 };
             case.goals.extend([
-                Goal::at_most(Measure::Cpu, 2.5, "raw"),
-                Goal::faster(Measure::Cpu, 2.5, "ip"),
-                Goal::faster(Measure::Cpu, 30.0, "nmstatectl"),
-                Goal::absolute(Measure::Peak, if interfaces == 1000 { 20.0 } else { 50.0 }),
+                Goal::at_most(Measure::Cpu, 2.5, "raw").missed_because(GUEST),
+                Goal::faster(Measure::Cpu, 2.5, "ip").missed_because(GUEST),
+                Goal::faster(Measure::Cpu, 30.0, "nmstatectl").missed_because(GUEST),
+                Goal::absolute(Measure::Peak, peak).missed_because(PAGES),
             ]);
         }
         cases.push(case);
@@ -40,7 +47,8 @@ fn start(programs: &Programs, directory: &Path) -> Case {
     case.name = "query, empty network (start-up)".into();
     case.scenario = Scenario::Empty;
     case.mentions = Some("lo".into());
-    case.goals.push(Goal::absolute(Measure::Peak, 12.0));
+    case.goals
+        .push(Goal::absolute(Measure::Peak, 12.0).missed_because(PAGES));
     case
 }
 

@@ -22,6 +22,7 @@ use super::socket::Channel;
 use super::{Netlink, address, neighbour, route, rule, vlan};
 use crate::contract::netlink::{ControllerChange, Kind, Request};
 use crate::contract::types::Failure;
+use crate::progress;
 
 /// Deleting a link waits for all processors to forget it; adding a port or setting a link up costs some of that too.
 fn work(message: &Message) -> usize {
@@ -290,7 +291,13 @@ impl<'a> Pipeline<'a> {
         if queue.is_empty() {
             return Ok(());
         }
-        let (answers, trouble) = match self.channel.change(&queue, work).await {
+        // The last request of which the kernel has answered a message.
+        let told = |answered: usize| {
+            if let Some(last) = answered.checked_sub(1) {
+                progress::count(self.owners[last] + 1, self.requests.len());
+            }
+        };
+        let (answers, trouble) = match self.channel.change(&queue, work, told).await {
             Ok(answers) => (answers, None),
             Err((answers, trouble)) => (answers, Some(trouble)),
         };
@@ -318,7 +325,7 @@ impl<'a> Pipeline<'a> {
             }
         }
         if !undo.is_empty() {
-            let undone = self.channel.change(&undo, work).await;
+            let undone = self.channel.change(&undo, work, |_| {}).await;
             undone.map_err(|(_, trouble)| trouble.failure("take half-made links back"))?;
         }
         Ok(())

@@ -57,31 +57,42 @@ pub async fn links(
     channel: &mut Channel,
     selectors: &[LinkSelector],
 ) -> Result<Vec<Link>, Trouble> {
-    let mut found = match selectors {
+    let (mut found, names) = match selectors {
         [] => everything(netlink, channel).await?,
-        _ => chosen(netlink, channel, selectors).await?,
+        _ => {
+            let found = chosen(netlink, channel, selectors).await?;
+            let names = Arc::new(index(&found));
+            (found, names)
+        }
     };
     found.sort_unstable_by_key(|decoded| decoded.link.index);
     found.dedup_by_key(|decoded| decoded.link.index);
-    attach(channel, &mut found).await?;
+    attach(channel, &mut found, &names).await?;
     Ok(found.into_iter().map(|decoded| decoded.link).collect())
 }
 
-async fn everything(netlink: &Netlink, channel: &mut Channel) -> Result<Vec<Decoded>, Trouble> {
+/// All links, and their names.
+async fn everything(
+    netlink: &Netlink,
+    channel: &mut Channel,
+) -> Result<(Vec<Decoded>, Arc<Index>), Trouble> {
     channel.names.listen();
     let found = resolve::all(channel).await?;
-    channel.names.keep(index(&found));
+    let names = channel.names.keep(index(&found));
     let largest = found.iter().map(|d| d.link.index).max().unwrap_or(0);
     netlink
         .0
         .next_index
         .fetch_max(largest.saturating_add(1), Ordering::Relaxed);
-    Ok(found)
+    Ok((found, names))
 }
 
-/// Puts names in the place of indices; those outside of `found` are looked up.
-async fn attach(channel: &mut Channel, found: &mut [Decoded]) -> Result<(), Trouble> {
-    let names = index(found);
+/// Puts names in the place of indices; those that are not among `names` are looked up.
+async fn attach(
+    channel: &mut Channel,
+    found: &mut [Decoded],
+    names: &Index,
+) -> Result<(), Trouble> {
     let mut missing: Vec<u32> = found
         .iter()
         .flat_map(|d| [d.controller, d.parent, d.primary])
@@ -126,7 +137,7 @@ async fn chosen(
             .iter()
             .any(|word| matches!(*word, "ethernet" | "loopback"));
     if one_dump {
-        let all = everything(netlink, channel).await?;
+        let (all, _) = everything(netlink, channel).await?;
         return Ok(filter(all, &keys, &kinds, &controllers, &parents));
     }
     let mut found = Vec::new();

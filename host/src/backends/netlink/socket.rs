@@ -60,6 +60,67 @@ pub struct Channel {
     pub names: LinkNames,
 }
 
+/// A dump whose datagrams come in.
+struct Dump<'a> {
+    /// What was sent, for the attribute that a refusal points at.
+    request: &'a [u8],
+    sequence: u32,
+    /// The kernel has said that its objects changed meanwhile: some may be missing, or be there twice.
+    torn: bool,
+}
+
+/// How far a dump has come after a datagram.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    /// There is more to come.
+    More,
+    /// It must be started anew.
+    Again,
+    /// Everything has come.
+    Whole,
+}
+
+impl Dump<'_> {
+    /// Takes a datagram in.
+    ///
+    /// # Errors
+    /// The kernel's refusal of the dump; a message that cannot be decoded, which must not be left out.
+    fn take<T>(
+        &mut self,
+        datagram: &[u8],
+        found: &mut Vec<T>,
+        decode: &mut impl FnMut(Received<'_>, &mut Vec<T>) -> Result<(), Fault>,
+    ) -> Result<Progress, Trouble> {
+        for message in (Messages { rest: datagram }) {
+            let message = message?;
+            // What an earlier exchange left.
+            if message.sequence != self.sequence {
+                continue;
+            }
+            self.torn |= message.flags & NLM_F_DUMP_INTR != 0;
+            match message.kind {
+                NLMSG_DONE | NLMSG_ERROR => {
+                    return match outcome(message, Some(self.request))? {
+                        // The kernel's own word that a dump must be started anew.
+                        Err(refusal) if refusal.errno == Errno::INTR.raw_os_error() => {
+                            Ok(Progress::Again)
+                        }
+                        Err(refusal) => Err(Trouble::Refused(refusal)),
+                        Ok(()) if self.torn => Ok(Progress::Again),
+                        Ok(()) => Ok(Progress::Whole),
+                    };
+                }
+                NLMSG_OVERRUN => return Ok(Progress::Again),
+                kind if kind < 16 => {}
+                kind => {
+                    decode(message, found).map_err(|fault| Trouble::Undecodable { kind, fault })?
+                }
+            }
+        }
+        Ok(Progress::More)
+    }
+}
+
 enum Datagram {
     Bytes(usize),
     /// The receive queue overflowed, or the buffer was too small (it has grown): something is missing.
@@ -158,34 +219,22 @@ impl Channel {
         self.unfinished = true;
         self.send(&bytes)?;
         let mut found = Vec::new();
-        let mut torn = false;
+        let mut dump = Dump {
+            request: &bytes,
+            sequence,
+            torn: false,
+        };
         for count in 1.. {
             let length = match self.receive()? {
                 Datagram::Bytes(length) => length,
                 Datagram::Incomplete => return Ok(None),
             };
-            for message in (Messages {
-                rest: &self.buffer[..length],
-            }) {
-                let message = message?;
-                if message.sequence != sequence {
-                    continue;
-                }
-                torn |= message.flags & NLM_F_DUMP_INTR != 0;
-                match message.kind {
-                    NLMSG_DONE | NLMSG_ERROR => {
-                        self.unfinished = false;
-                        return match outcome(message, Some(&bytes))? {
-                            // The kernel's own word that a dump must be started anew.
-                            Err(refusal) if refusal.errno == Errno::INTR.raw_os_error() => Ok(None),
-                            Err(refusal) => Err(Trouble::Refused(refusal)),
-                            Ok(()) => Ok((!torn).then_some(found)),
-                        };
-                    }
-                    NLMSG_OVERRUN => return Ok(None),
-                    kind if kind < 16 => {}
-                    kind => decode(message, &mut found)
-                        .map_err(|fault| Trouble::Undecodable { kind, fault })?,
+            match dump.take(&self.buffer[..length], &mut found, decode)? {
+                Progress::More => {}
+                Progress::Again => return Ok(None),
+                Progress::Whole => {
+                    self.unfinished = false;
+                    return Ok(Some(found));
                 }
             }
             if count % YIELD_EVERY == 0 {
@@ -264,7 +313,7 @@ impl Channel {
         first
     }
 
-    /// Sends changes in order, pipelined, and gives the kernel's answer to each.
+    /// Sends changes in order, pipelined, and gives the kernel's answer to each. `told` hears after each chunk how many are answered.
     ///
     /// Only the last message of a chunk asks for an acknowledgement: the kernel answers a message that it refuses in any case, and works
     /// through them in order, so that what has no answer when the last one's is in took effect.
@@ -272,6 +321,7 @@ impl Channel {
         &mut self,
         requests: &[Message],
         work: impl Fn(&Message) -> usize,
+        told: impl Fn(usize),
     ) -> Result<Vec<Result<(), Refusal>>, (Vec<Result<(), Refusal>>, Trouble)> {
         let mut answers = Vec::with_capacity(requests.len());
         let mut rest = requests;
@@ -290,6 +340,7 @@ impl Channel {
                 return Err((answers, trouble));
             }
             rest = later;
+            told(answers.len());
             if !rest.is_empty() {
                 tokio::task::yield_now().await;
             }
@@ -332,5 +383,119 @@ impl Channel {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTM_NEWLINK: u16 = 16;
+
+    /// A message of the dump with sequence number 7.
+    fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = (16 + body.len() as u32).to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(7u32.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(body);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn done(flags: u16) -> Vec<u8> {
+        message(NLMSG_DONE, flags, &0i32.to_ne_bytes())
+    }
+
+    /// What comes of datagrams: how far the dump is after the last one, and the bodies that were found.
+    fn taken(datagrams: &[Vec<u8>]) -> Result<(Progress, Vec<Vec<u8>>), Trouble> {
+        let mut dump = Dump {
+            request: &[],
+            sequence: 7,
+            torn: false,
+        };
+        let mut found = Vec::new();
+        let mut progress = Progress::More;
+        for datagram in datagrams {
+            progress = dump.take(datagram, &mut found, &mut |message, found| match message
+                .body
+                .first()
+            {
+                Some(255) => Err(Fault::new("is no link")),
+                _ => {
+                    found.push(message.body.to_vec());
+                    Ok(())
+                }
+            })?;
+        }
+        Ok((progress, found))
+    }
+
+    #[test]
+    fn a_dump_is_whole_when_the_kernel_says_so() {
+        let first = [
+            message(RTM_NEWLINK, 2, &[1; 4]),
+            message(RTM_NEWLINK, 2, &[2; 4]),
+        ];
+        let datagrams = [first.concat(), message(RTM_NEWLINK, 2, &[3; 4])];
+        let (progress, found) = taken(&datagrams).unwrap();
+        assert_eq!((progress, found.len()), (Progress::More, 3));
+        let (progress, found) = taken(&[datagrams.concat(), done(2)]).unwrap();
+        assert_eq!(progress, Progress::Whole);
+        assert_eq!(found, [[1; 4], [2; 4], [3; 4]]);
+    }
+
+    #[test]
+    fn a_dump_that_was_torn_is_started_anew_wherever_the_kernel_says_it() {
+        let link = message(RTM_NEWLINK, 2, &[1; 4]);
+        let torn = message(RTM_NEWLINK, 2 | NLM_F_DUMP_INTR, &[2; 4]);
+        let interrupted = message(NLMSG_DONE, 2, &(-Errno::INTR.raw_os_error()).to_ne_bytes());
+        for datagrams in [
+            vec![torn.clone(), link.clone(), done(2)],
+            vec![[link.clone(), torn, done(2)].concat()],
+            vec![link.clone(), done(2 | NLM_F_DUMP_INTR)],
+            vec![link.clone(), interrupted],
+            vec![link, message(NLMSG_OVERRUN, 0, &[])],
+        ] {
+            assert_eq!(
+                taken(&datagrams).unwrap().0,
+                Progress::Again,
+                "{datagrams:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_decoded_is_an_error_and_not_left_out() {
+        let datagrams = [
+            message(RTM_NEWLINK, 2, &[1; 4]),
+            message(RTM_NEWLINK, 2, &[255; 4]),
+        ];
+        let Err(Trouble::Undecodable { kind, fault }) = taken(&datagrams) else {
+            panic!("it was left out");
+        };
+        assert_eq!(
+            (kind, fault.to_string()),
+            (RTM_NEWLINK, "is no link".to_owned())
+        );
+        let cut = &message(RTM_NEWLINK, 2, &[1; 4])[..18];
+        assert!(matches!(
+            taken(&[cut.to_vec()]),
+            Err(Trouble::Undecodable { .. })
+        ));
+    }
+
+    #[test]
+    fn a_refusal_ends_the_dump_and_what_others_are_told_does_not() {
+        let denied = (-Errno::PERM.raw_os_error()).to_ne_bytes();
+        let Err(Trouble::Refused(refusal)) = taken(&[message(NLMSG_ERROR, 0, &denied)]) else {
+            panic!("it went on");
+        };
+        assert_eq!(refusal.errno, Errno::PERM.raw_os_error());
+        let mut earlier = message(RTM_NEWLINK, 2 | NLM_F_DUMP_INTR, &[9; 4]);
+        earlier[8..12].copy_from_slice(&6u32.to_ne_bytes());
+        let (progress, found) = taken(&[earlier, done(2)]).unwrap();
+        assert_eq!((progress, found.len()), (Progress::Whole, 0));
     }
 }

@@ -304,7 +304,7 @@ pub async fn write(
     }
     let family = family(channel).await?;
     let messages = encode(family, secrets, index, wireguard)?;
-    match channel.change(&messages, |_| 1).await {
+    match channel.change(&messages, |_| 1, |_| {}).await {
         Ok(answers) => answers
             .into_iter()
             .try_for_each(|answer| answer.map_err(|refusal| refusal.failure(what))),

@@ -380,8 +380,13 @@ fn create(wish: &Wish, losses: &mut Losses) -> Result<Step, Failure> {
         }
     }
     link.port = link.port.map(PortSettings::for_attaching);
-    (link.running, link.permanent_mac, link.unknown) = (None, None, None);
+    (link.running, link.permanent_mac) = (None, None);
     link.queueing_discipline = None;
+    // Only a checkpoint speaks of these. Those of a port go with it.
+    let is_port = link.port.is_some();
+    if let Some(unknown) = &mut link.unknown {
+        unknown.retain(|attribute| is_port || attribute.is_of_kind());
+    }
     let state = *link.state.get_or_insert(State::Up);
     losses.moved.insert(name.clone());
     let summary = summary::created(&link, state);

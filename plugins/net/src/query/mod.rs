@@ -101,22 +101,21 @@ impl Reading {
             if wire.table == LOCAL && wire.protocol == KERNEL {
                 continue;
             }
-            let all_ways = wire.next_hops.clone();
             let (link, mut route) = ip::route(wire)?;
-            match link.and_then(|link| self.ip(&link, route.dest.0.is_ipv6())) {
+            let ip = link
+                .as_ref()
+                .and_then(|link| self.ip(link, route.dest.0.is_ipv6()));
+            match ip {
                 Some(ip) if is_plain_gateway(&route) && ip.gateway.is_none() => {
                     ip.gateway = Some(route.next_hop)
                 }
                 Some(ip) => ip.routes.get_or_insert_default().push(route),
                 None => {
                     // Here every way names its link.
-                    if let [way] = all_ways.as_slice()
-                        && way.link.is_some()
-                        && !route.ways(None).is_empty()
-                    {
+                    if link.is_some() && route.next_hops.is_none() {
                         route.next_hops = Some(vec![crate::section::NextHop {
                             next_hop: route.next_hop.take(),
-                            interface: way.link.clone(),
+                            interface: link,
                             weight: None,
                             onlink: route.onlink.take(),
                             unknown: None,

@@ -58,7 +58,7 @@ impl<'a> Pipeline<'a> {
                 if self.answers[position].is_err() {
                     self.names.known.remove(&spec.name);
                     let undo = [Message::new(RTM_DELLINK, 0, &ifinfomsg(index, 0, 0))];
-                    let undone = self.channel.change(&undo, work).await;
+                    let undone = self.channel.change(&undo, work, |_| {}).await;
                     undone.map_err(|(_, trouble)| {
                         Stop::Batch(trouble.failure("take a half-made link back"))
                     })?;
