@@ -18,7 +18,9 @@ const PACKAGE: &str = "package op-dbus:plugin@";
 /// The version was released already, the files disagree about it, or one cannot be read or written.
 pub fn run() -> Result<()> {
     let version = release(&workspace().join("wit"))?;
-    eprintln!("wit/released/{version}: from now on plugins may be built for it, and nothing in it may change");
+    eprintln!(
+        "wit/released/{version}: from now on plugins may be built for it, and nothing in it may change"
+    );
     Ok(())
 }
 
@@ -98,8 +100,14 @@ mod tests {
         assert!(lines[1].ends_with("  1.2.3/a.wit"), "{sums}");
 
         let again = release(wit).unwrap_err();
-        assert!(format!("{again:#}").contains("give the package"), "{again:#}");
-        assert_eq!(fs::read_to_string(wit.join("released/SHA256SUMS")).unwrap(), sums);
+        assert!(
+            format!("{again:#}").contains("give the package"),
+            "{again:#}"
+        );
+        assert_eq!(
+            fs::read_to_string(wit.join("released/SHA256SUMS")).unwrap(),
+            sums
+        );
 
         fs::write(wit.join("b.wit"), "package op-dbus:plugin@1.2.4;\n").unwrap();
         let torn = release(wit).unwrap_err().to_string();

@@ -38,7 +38,10 @@ pub fn cases(programs: &Programs, directory: &Path) -> Result<Vec<Case>> {
         }
     }
     // The others are ratios to the first.
-    if plugins.first().is_none_or(|(title, _)| *title != LANGUAGES[0].1) {
+    if plugins
+        .first()
+        .is_none_or(|(title, _)| *title != LANGUAGES[0].1)
+    {
         eprintln!("xtask: nothing to compare with (cargo xtask languages rust)");
         return Ok(Vec::new());
     }
