@@ -4,6 +4,8 @@
 //! `include_bytes!(env!(…))`, and `OP_DBUS_NET_DIGEST`, its SHA-256 in hexadecimal; for the other
 //! built-in plugins likewise.
 //!
+//! `sdk.rs` in `OUT_DIR`, the sources of the SDK, for `include!`.
+//!
 //! For the binary, only if the variable `OP_DBUS_COMPILED` names a directory with the output of
 //! `op-dbus plugin precompile --out DIR`: the cfg `compiled_builtins`, and `OP_DBUS_NET_CWASM`, the
 //! path of the compiled code. A binary without it compiles its plugins at their first use.
@@ -71,7 +73,30 @@ fn main() -> Result<()> {
             path.display()
         );
     }
+    fs::write(out.join("sdk.rs"), sdk(workspace)?)?;
     embed_compiled_code()
+}
+
+/// The sources of the crate `op-dbus-plugin` as a list of paths and texts, in Rust: `plugin new` puts them into projects, because no registry
+/// has the crate.
+fn sdk(workspace: &Path) -> Result<String> {
+    let mut list = String::from("&[\n");
+    let mut folders = vec![workspace.join("sdk/src")];
+    while let Some(folder) = folders.pop() {
+        let entries: std::io::Result<Vec<_>> = fs::read_dir(&folder)?.collect();
+        let mut paths: Vec<PathBuf> = entries?.iter().map(fs::DirEntry::path).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(workspace)?;
+            list.push_str(&format!("({name:?}, include_str!({path:?})),\n"));
+        }
+    }
+    list.push(']');
+    Ok(list)
 }
 
 /// Points the binary at compiled code, if somebody made any.

@@ -39,7 +39,7 @@
 //!             summary: "Descriptions of network links".into(),
 //!             schema: r#"{"type": "object", "additionalProperties": {"type": "string"}}"#.into(),
 //!             supports: Features { checkpoints: true, atomic: false, scoped_query: true },
-//!             asks: r#"{"netlink": {"links": ["*"]}}"#.into(),
+//!             asks: r#"{"netlink": {"change": ["*"]}}"#.into(),
 //!         }
 //!     }
 //!

@@ -71,7 +71,7 @@ fn inline(value: &Value) -> String {
 #[ignore = "needs op-dbus-sdk: `cargo xtask languages`"]
 fn the_machine_gets_its_name_over_the_bus_and_its_old_one_back() {
     let component = twins::build("hostname");
-    keeps_the_laws(&component, &NAMES);
+    keeps_the_laws(&component, "hostname", &NAMES);
     let story = hostname(&component);
     let kept: Vec<&String> = story.iter().filter(|line| line.starts_with('{')).collect();
     assert!(
@@ -95,7 +95,7 @@ fn the_example_in_python_does_what_its_twin_does() {
         &place,
         &as_documented("hostname", "hostname.wasm", &component),
     );
-    keeps_the_laws(&component, &NAMES);
+    keeps_the_laws(&component, "hostname", &NAMES);
     assert_same_story(&hostname(&component), &hostname(&twins::build("hostname")));
 }
 
@@ -198,7 +198,7 @@ fn mirrors(component: &Path) -> Option<Vec<String>> {
 #[ignore = "needs op-dbus-sdk: `cargo xtask languages`"]
 fn ports_are_mirrored_and_the_mirrors_of_before_come_back() {
     let component = twins::build("ovs-mirrors");
-    keeps_the_laws(&component, &[]);
+    keeps_the_laws(&component, "ovs-mirrors", &[]);
     let Some(story) = mirrors(&component) else {
         return;
     };
@@ -224,28 +224,50 @@ fn the_example_in_javascript_does_what_its_twin_does() {
         &place,
         &as_documented("ovs-mirrors", "ovs-mirrors.wasm", &component),
     );
-    keeps_the_laws(&component, &[]);
+    keeps_the_laws(&component, "ovs-mirrors", &[]);
     assert_same_story(
         &mirrors(&component).unwrap_or_default(),
         &mirrors(&twins::build("ovs-mirrors")).unwrap_or_default(),
     );
 }
 
-/// Holds a component against the contract's laws, on a simulated host.
-fn keeps_the_laws(component: &Path, options: &[&str]) {
+/// Holds a component against the contract's laws, on a simulated host: all of them are tried, and hold.
+fn keeps_the_laws(component: &Path, example: &str, options: &[&str]) {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/examples");
     let mut test = Command::new(env!("CARGO_BIN_EXE_op-dbus"));
-    test.current_dir(examples).arg("--cache-dir").arg(cache());
-    Run::of(test.args(["plugin", "test"]).arg(component).args(options)).success();
+    test.current_dir(examples.join(example));
+    test.arg("--cache-dir").arg(cache());
+    test.args(["plugin", "test", "--json"]).arg(component);
+    let run = Run::of(test.args(["--state", "example.yaml"]).args(options));
+    let report: Value = serde_json::from_str(&run.stdout).expect("a report");
+    let laws = report["laws"].as_array().expect("laws");
+    assert!(laws.len() > 15, "{report:#}");
+    let others: Vec<&Value> = laws.iter().filter(|it| it["result"] != "held").collect();
+    assert!(others.is_empty(), "{others:#?}");
+    run.success();
 }
 
-/// What the services of the example `hostname` look like, and a state.
-const NAMES: [&str; 4] = [
-    "--state",
-    "hostname/example.yaml",
-    "--bus",
-    "hostname/bus.json",
-];
+/// What the services of the example `hostname` look like.
+const NAMES: [&str; 2] = ["--bus", "bus.json"];
+
+/// The state file that an example's README shows is the one that it is tried with.
+#[test]
+fn the_state_files_of_the_examples_are_those_of_their_readmes() {
+    for (readme, file) in [
+        (
+            include_str!("../../sdk/examples/ovs-mirrors/README.md"),
+            include_str!("../../sdk/examples/ovs-mirrors/example.yaml"),
+        ),
+        (
+            include_str!("../../sdk/examples/ipam-check/README.md"),
+            include_str!("../../sdk/examples/ipam-check/example.yaml"),
+        ),
+    ] {
+        let (_, rest) = readme.split_once("```yaml\n").expect("a state file");
+        let (shown, _) = rest.split_once("```").expect("its end");
+        assert_eq!(shown, file);
+    }
+}
 
 /// The command of an example's README, with another place for what it makes.
 fn as_documented(example: &str, made: &str, component: &Path) -> String {
@@ -264,7 +286,7 @@ fn as_documented(example: &str, made: &str, component: &Path) -> String {
 #[ignore = "needs op-dbus-sdk: `cargo xtask languages`"]
 fn an_address_outside_of_the_plan_takes_the_whole_apply_back() {
     let component = twins::build("ipam-check");
-    keeps_the_laws(&component, &[]);
+    keeps_the_laws(&component, "ipam-check", &[]);
     let story = Story::of(&component, "ipam-check", "grant.netlink = {see = [\"*\"]}");
     let namespace = &story.namespace;
     namespace.ip(&["link", "add", "eth0", "type", "veth", "peer", "eth1"]);

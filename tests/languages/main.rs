@@ -26,7 +26,7 @@ use story::neighbours;
 
 /// What a template's project must do: as its README says, and as the twin does.
 fn holds(language: &str) {
-    let project = Project::new("static-neighbours", language);
+    let project = Project::new(language);
     let shown = project.follow_readme();
     // `make try` applied the example, and rolled it back.
     assert!(
@@ -53,6 +53,28 @@ fn assert_same_story(one: &[String], other: &[String]) {
 #[ignore = "needs op-dbus-sdk: `cargo xtask languages c`"]
 fn a_project_in_c_does_what_its_readme_says_and_what_its_twin_does() {
     holds("c");
+}
+
+#[test]
+#[ignore = "needs op-dbus-sdk: `cargo xtask languages c`"]
+fn a_trap_in_c_names_its_function() {
+    let project = Project::new("c");
+    let file = project.path().join("section.c");
+    let source = std::fs::read_to_string(&file).expect("a source");
+    let trap = "__attribute__((noinline)) void fall_over_the_edge(void) { __builtin_trap(); }\n";
+    std::fs::write(&file, source + trap).expect("a source");
+    let file = project.path().join("plugin.c");
+    let source = std::fs::read_to_string(&file).expect("a source");
+    let (before, after) = source
+        .split_once("    struct json *section = json_parse(seen(*desired));\n")
+        .expect("validate begins so");
+    let source = format!(
+        "void fall_over_the_edge(void);\n{before}    fall_over_the_edge();\n    struct json *section = 0;\n{after}"
+    );
+    std::fs::write(&file, source).expect("a source");
+    project.run("make");
+    let shown = project.run("make test || true");
+    assert!(shown.contains("fall_over_the_edge"), "{shown}");
 }
 
 #[test]

@@ -8,38 +8,36 @@ use crate::namespace::Run;
 use crate::readme::commands;
 use crate::tools::{equip, furnish};
 
-/// A project in a directory of its own, which goes with it.
+/// The project of the tutorial in `sdk/README.md`, in a directory of its own, which goes with it.
 pub struct Project {
-    name: String,
     directory: tempfile::TempDir,
 }
 
+/// How the tutorial calls it.
+const NAME: &str = "static-neighbours";
+
 impl Project {
-    /// Makes one.
-    pub fn new(name: &str, language: &str) -> Self {
+    /// Makes one, by the tutorial's own command.
+    pub fn new(language: &str) -> Self {
         let project = Self {
-            name: name.into(),
             directory: tempfile::tempdir().expect("a temporary directory"),
         };
-        let mut new = Command::new(env!("CARGO_BIN_EXE_op-dbus"));
-        new.args(["plugin", "new", name, "--lang", language, "--dir"])
-            .arg(project.path());
-        if language == "rust" {
-            new.arg("--sdk")
-                .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk"));
-        }
-        Run::of(&mut new).success();
+        let tutorial = commands(include_str!("../../sdk/README.md"));
+        let new = tutorial[0].replace("--lang python", &format!("--lang {language}"));
+        assert_eq!(new, format!("op-dbus plugin new {NAME} --lang {language}"));
+        run_in(project.directory.path(), &new);
         furnish(&project.path(), language);
         project
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("project")
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join(NAME)
     }
 
     /// The component that `make` builds.
     pub fn component(&self) -> PathBuf {
-        self.path().join(format!("{}.wasm", self.name))
+        self.path().join(format!("{NAME}.wasm"))
     }
 
     /// Runs the commands of its README, and returns what they print.

@@ -5,6 +5,7 @@
 //! `kinds` run a second time on a full Debian kernel: `cargo xtask vm-test`.
 
 mod apply;
+mod book;
 mod carrier;
 #[path = "../ovsdb/certificates.rs"]
 mod certificates;

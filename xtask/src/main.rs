@@ -12,6 +12,7 @@ mod demo;
 mod dist;
 mod languages;
 mod prerequisites;
+mod release_wit;
 mod sandbox;
 mod schema;
 mod test;
@@ -30,7 +31,7 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: [Verb; 10] = [
+const VERBS: [Verb; 11] = [
     Verb {
         name: "setup",
         argument: "",
@@ -46,13 +47,13 @@ const VERBS: [Verb; 10] = [
     Verb {
         name: "test",
         argument: "",
-        about: "formatting, lints, documentation, all tests, and the tests on a full kernel",
+        about: "formatting, lints, documentation, all tests, those on a full kernel, and all languages",
         run: |arguments| none(arguments).and_then(|()| test::run()),
     },
     Verb {
         name: "languages",
         argument: "[LANGUAGE]",
-        about: "plugins in Rust, Python, JavaScript and Go, as op-dbus plugin new makes them",
+        about: "plugins in Rust, C, Python, JavaScript and Go, as op-dbus plugin new makes them",
         run: |arguments| {
             ensure!(arguments.len() <= 1, "languages takes at most one language");
             languages::run_verb(arguments.first().map(String::as_str))
@@ -94,6 +95,12 @@ const VERBS: [Verb; 10] = [
         argument: "",
         about: "write sdk/reference/ from the comments in wit/",
         run: |arguments| none(arguments).and_then(|()| languages::reference()),
+    },
+    Verb {
+        name: "release-wit",
+        argument: "",
+        about: "freeze the contract in wit/ as the version that it names",
+        run: |arguments| none(arguments).and_then(|()| release_wit::run()),
     },
     Verb {
         name: "fmt",

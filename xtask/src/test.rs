@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{self, cargo, target_subdirectory};
+use crate::languages;
 use crate::prerequisites::{self, Prerequisite};
 use crate::sandbox;
 use crate::vm;
@@ -115,7 +116,9 @@ fn stages(report: &mut Report) -> Result<()> {
         // An error drops the machine, which stops it.
         report.run(stage)?;
     }
-    report.stage("full kernel", || kernel.end())
+    report.stage("full kernel", || kernel.end())?;
+    // Compilers take all cores, which the emulated kernel would feel.
+    report.stage("languages", || languages::stage(None))
 }
 
 /// How the stages went.

@@ -10,6 +10,7 @@ use super::subject::{Stop, Subject, breach_of, short};
 use crate::contract::exports::op_dbus::plugin::state::{
     Action, CheckpointData, Description, Operation,
 };
+use crate::contract::types::FailureCode;
 use crate::gate::Mode;
 use crate::plugin::failure::{PluginError, describe};
 
@@ -83,16 +84,25 @@ fn is_version(version: &str) -> bool {
     parts.len() == 3 && parts.iter().all(number)
 }
 
+/// What the laws that need no state came to.
+pub struct Alone {
+    /// Those that were broken.
+    pub breaches: Vec<Breach>,
+    /// Whether all was read. It is not where a server that the plugin asks is not there, which is none of the plugin's faults.
+    pub read: bool,
+}
+
 /// Tries them.
 ///
 /// # Errors
 /// When the host itself fails.
-pub async fn alone(subject: &Subject, stage: &dyn Stage) -> anyhow::Result<Vec<Breach>> {
+pub async fn alone(subject: &Subject, stage: &dyn Stage) -> anyhow::Result<Alone> {
     let mut breaches = description(&subject.description);
     breaches.extend(pure(subject, stage).await?);
-    breaches.extend(everything(subject, stage).await?);
+    let (found, read) = everything(subject, stage).await?;
+    breaches.extend(found);
     breaches.extend(garbage(subject, stage).await?);
-    Ok(breaches)
+    Ok(Alone { breaches, read })
 }
 
 /// `describe` and `watches` twice, and what they ask of the host.
@@ -135,10 +145,11 @@ async fn pure(subject: &Subject, stage: &dyn Stage) -> anyhow::Result<Vec<Breach
     Ok(breaches)
 }
 
-/// `query` of all that there is.
-async fn everything(subject: &Subject, stage: &dyn Stage) -> anyhow::Result<Vec<Breach>> {
+/// `query` of all that there is, and whether that could be read.
+async fn everything(subject: &Subject, stage: &dyn Stage) -> anyhow::Result<(Vec<Breach>, bool)> {
     let attempt = subject.attempt(stage).await?;
     let mut breaches = Vec::new();
+    let mut could_read = true;
     let before = attempt.snapshot().await?;
     let read = async {
         let all = attempt.query("query()", None).await?;
@@ -169,6 +180,9 @@ async fn everything(subject: &Subject, stage: &dyn Stage) -> anyhow::Result<Vec<
     match read.await {
         Ok(()) => {}
         Err(Stop::Breach(breach)) => breaches.push(breach),
+        Err(Stop::Failed(_, failure)) if failure.code == FailureCode::Unavailable => {
+            could_read = false;
+        }
         Err(Stop::Failed(call, failure)) => breaches.push(Breach::new(
             Law::QueryStable,
             call,
@@ -191,7 +205,7 @@ async fn everything(subject: &Subject, stage: &dyn Stage) -> anyhow::Result<Vec<
             got,
         ));
     }
-    Ok(breaches)
+    Ok((breaches, could_read))
 }
 
 /// Texts that are no JSON, or none of a section.

@@ -91,6 +91,7 @@ mod tests {
             digest: "00".into(),
             stage: "a simulated host".into(),
             states: 1,
+            unlived: false,
             made: 0,
             declined: 0,
             verdicts: vec![

@@ -17,6 +17,8 @@ pub struct Lived {
     pub breaches: Vec<Breach>,
     /// Why it ended early, without a breach: the plugin may say that a state cannot be.
     pub declined: Option<String>,
+    /// That it ended because a server that the plugin asks is not there.
+    pub unavailable: bool,
 }
 
 impl Lived {
@@ -58,6 +60,7 @@ pub async fn live(subject: &Subject, stage: &dyn Stage, input: &Input) -> anyhow
         Err(End::Stop(Stop::Breach(breach))) => lived.note(breach),
         Err(End::Stop(Stop::Failed(call, failure))) => {
             let denied = failure.code == FailureCode::Denied;
+            lived.unavailable = failure.code == FailureCode::Unavailable;
             let reason = format!("{call}: {}", describe(&failure));
             lived.expect(!denied, || beyond_asks(&call, &reason));
             lived.declined = Some(reason);
@@ -207,7 +210,7 @@ impl Life<'_> {
         });
         let call = "verify(S) before apply";
         let mismatches = self.attempt.verify(call, self.state).await?;
-        lived.expect(mismatches.is_empty() == actions.is_empty(), || {
+        lived.expect(self.agree(&actions, &mismatches), || {
             disagree("verify(S) before apply", &actions, &mismatches)
         });
         Ok(actions)
@@ -238,7 +241,7 @@ impl Life<'_> {
         lived.expect(left.is_empty(), || {
             Breach::new(Law::Converges, call, "no step", words(&left))
         });
-        lived.expect(mismatches.is_empty() == left.is_empty(), || {
+        lived.expect(self.agree(&left, &mismatches), || {
             disagree("verify(S) after apply", &left, &mismatches)
         });
         let reached = self.attempt.snapshot().await?;
@@ -262,6 +265,14 @@ impl Life<'_> {
             )
         });
         Ok(())
+    }
+
+    /// Whether `verify` finds a mismatch where `diff` finds a step. Who may change nothing has no steps, and finds mismatches all the same.
+    fn agree(&self, actions: &[Action], mismatches: &[Mismatch]) -> bool {
+        match actions.is_empty() {
+            true => mismatches.is_empty() || self.subject.only_watches(),
+            false => !mismatches.is_empty(),
+        }
     }
 
     /// The host, once it is as expected or has had its time.

@@ -22,6 +22,8 @@ pub struct Report {
     pub stage: String,
     /// States that were given.
     pub states: usize,
+    /// Whether none of them could be tried, because there was none or a server that the plugin asks is not there.
+    pub unlived: bool,
     /// Trials with states that were made of them.
     pub made: usize,
     /// Those of them that the plugin said cannot be.
@@ -90,7 +92,7 @@ impl Report {
         let _ = match self.states {
             0 => writeln!(
                 text,
-                "no state was given, and the schema has no `examples`: only laws that need none were tried"
+                "no state was given, and the schema has no `examples`: only laws that need none were tried; give one with --state"
             ),
             states => writeln!(
                 text,

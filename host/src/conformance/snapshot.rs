@@ -3,6 +3,8 @@
 //! Left out is what no plugin can bring back or what moves by itself: indices and UUIDs, counters of configurations, what the kernel or a
 //! daemon makes of its own accord, and learnt neighbours.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::simulation::services_state;
@@ -19,10 +21,8 @@ const OF_THE_KERNEL: u8 = 2;
 /// The table `local`, which the kernel fills.
 const LOCAL: u32 = 255;
 const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
-/// Tables of Open vSwitch's database that describe what it should do.
-const TABLES: [&str; 5] = ["Open_vSwitch", "Bridge", "Port", "Interface", "Controller"];
-/// Columns that say how it went.
-const STATUS: [&str; 8] = [
+/// Columns of Open vSwitch's database that say how it went.
+const STATUS: [&str; 9] = [
     "_uuid",
     "_version",
     "next_cfg",
@@ -30,6 +30,7 @@ const STATUS: [&str; 8] = [
     "status",
     "statistics",
     "ofport",
+    "bond_active_slave",
     "error",
 ];
 
@@ -107,32 +108,87 @@ async fn database(host: &Standing, lines: &mut Vec<String>) -> Result<(), Failur
     };
     for database in databases {
         let schema = server.schema(&database).await?;
-        let tables: Vec<&str> = TABLES
-            .into_iter()
-            .filter(|table| schema.tables.contains_key(*table))
-            .collect();
+        let tables: Vec<&String> = schema.tables.keys().collect();
         let selects: Vec<Value> = tables
             .iter()
             .map(|table| json!({"op": "select", "table": table, "where": []}))
             .collect();
         let results = server.transact(&database, &selects).await?;
+        let mut rows = Rows::new();
         for (number, table) in tables.iter().enumerate() {
             for row in results.rows(number) {
-                let own: serde_json::Map<_, _> = row
-                    .iter()
-                    .filter(|(column, _)| {
-                        let known = schema.column(table, column);
-                        let refers = known.is_some_and(|it| it.key.ref_table.is_some());
-                        let forgotten = known.is_some_and(|it| it.ephemeral);
-                        !refers && !forgotten && !STATUS.contains(&column.as_str())
-                    })
-                    .map(|(column, value)| (column.clone(), value.clone()))
-                    .collect();
-                lines.push(format!("{table} {}", Value::Object(own)));
+                let own = row.iter().filter(|(column, _)| {
+                    let forgotten = schema.column(table, column).is_some_and(|it| it.ephemeral);
+                    !forgotten && !STATUS.contains(&column.as_str())
+                });
+                let own = own.map(|(column, value)| (column.clone(), value.clone()));
+                let id = row.get("_uuid").and_then(|it| it[1].as_str());
+                rows.insert(
+                    id.unwrap_or_default().to_owned(),
+                    (table.as_str(), own.collect()),
+                );
             }
         }
+        lines.extend(rows.values().map(|(table, row)| {
+            let columns = row
+                .iter()
+                .map(|(column, value)| (column.clone(), without_uuids(value, &rows, DEEPEST)));
+            format!("{table} {}", Value::Object(columns.collect()))
+        }));
     }
     Ok(())
+}
+
+/// Rows of a database by UUID: the table, and the columns that count.
+type Rows<'a> = BTreeMap<String, (&'a str, serde_json::Map<String, Value>)>;
+
+/// How far a row without a name is described by those that it refers to. Rows may refer to each other in a circle.
+const DEEPEST: usize = 3;
+
+/// A value (RFC 7047 section 5.1) with what is referred to in place of UUIDs, which are others once a row was made anew: `TABLE:NAME`, or where
+/// a row has no name, what is in it.
+fn without_uuids(value: &Value, rows: &Rows, depth: usize) -> Value {
+    let Some((tag, content)) = value.as_array().and_then(|pair| pair.split_first()) else {
+        return value.clone();
+    };
+    let inner = |value: &Value| without_uuids(value, rows, depth);
+    match (tag.as_str(), content) {
+        (Some("uuid"), [Value::String(id)]) => {
+            let Some((table, row)) = rows.get(id) else {
+                return json!("a row of another database");
+            };
+            let label = match row.get("name") {
+                Some(name) => name.as_str().unwrap_or_default().to_owned(),
+                None if depth == 0 => String::new(),
+                None => row
+                    .iter()
+                    .map(|(column, it)| format!("{column}={}", without_uuids(it, rows, depth - 1)))
+                    .collect::<Vec<_>>()
+                    .join(","),
+            };
+            Value::String(format!("{table}:{label}"))
+        }
+        (Some("set"), [Value::Array(items)]) => {
+            // The server sorts them by UUID.
+            let mut items: Vec<Value> = items.iter().map(inner).collect();
+            items.sort_by_key(Value::to_string);
+            // A set of one is written as its element or as a set.
+            match <[Value; 1]>::try_from(items) {
+                Ok([only]) => only,
+                Err(items) => json!(["set", items]),
+            }
+        }
+        (Some("map"), [Value::Array(pairs)]) => {
+            let pairs = pairs.iter().map(|pair| match pair.as_array() {
+                Some(pair) => pair.iter().map(inner).collect(),
+                None => pair.clone(),
+            });
+            let mut pairs: Vec<Value> = pairs.collect();
+            pairs.sort_by_key(Value::to_string);
+            json!(["map", pairs])
+        }
+        _ => value.clone(),
+    }
 }
 
 /// NetworkManager's profiles: settings and secrets, without when they were last used.
@@ -171,4 +227,86 @@ async fn call(
     let mut answers = host.backends.bus.call_all(&[outgoing]).await;
     let reply = answers.pop().expect("an answer for each call")?;
     Ok(serde_json::from_str(&reply.values).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::stage::{Simulated, Stage};
+
+    /// What of the database differs after `operations`.
+    async fn changed(operations: Value) -> Vec<String> {
+        let host = Simulated::default().stand().await.unwrap();
+        let grant: Grant = serde_json::from_value(json!({"ovsdb": {"databases": ["*"]}})).unwrap();
+        let before = snapshot(&host, &grant).await.unwrap();
+        assert!(
+            before.iter().any(|line| line.starts_with("Mirror ")),
+            "{before:#?}"
+        );
+        let operations = operations.as_array().unwrap();
+        let results = host
+            .backends
+            .ovsdb
+            .transact("Open_vSwitch", operations)
+            .await;
+        results.unwrap();
+        let after = snapshot(&host, &grant).await.unwrap();
+        after
+            .into_iter()
+            .filter(|line| !before.contains(line))
+            .collect()
+    }
+
+    /// The UUID of a port. They count up on simulated hosts: another one has the same.
+    async fn port(name: &str) -> Value {
+        let host = Simulated::default().stand().await.unwrap();
+        let select = json!({"op": "select", "table": "Port", "where": [["name", "==", name]]});
+        let results = host
+            .backends
+            .ovsdb
+            .transact("Open_vSwitch", &[select])
+            .await
+            .unwrap();
+        results.rows(0).next().unwrap()["_uuid"].clone()
+    }
+
+    #[tokio::test]
+    async fn a_row_that_changes_its_place_alone_is_seen() {
+        let tap1 = port("tap1").await;
+        let lines = changed(json!([{"op": "mutate", "table": "Bridge", "where": [["name", "==", "ovsbr0"]],
+            "mutations": [["ports", "delete", tap1]]}, {"op": "mutate", "table": "Bridge", "where": [["name", "==", "ovsbr1"]],
+            "mutations": [["ports", "insert", tap1]]}])).await;
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains("Port:tap1") && line.contains("\"ovsbr1\"")),
+            "{lines:#?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_row_that_was_made_anew_is_the_same() {
+        let lines = changed(json!([
+            {"op": "delete", "table": "QoS", "where": []},
+            {"op": "insert", "table": "QoS", "row": {"type": "linux-htb"}},
+        ]))
+        .await;
+        assert_eq!(
+            lines,
+            [
+                "QoS {\"external_ids\":[\"map\",[]],\"other_config\":[\"map\",[]],\"type\":\"linux-htb\"}"
+            ]
+        );
+        let probe0 = port("probe0").await;
+        let lines = changed(json!([
+            {"op": "update", "table": "Bridge", "where": [["name", "==", "ovsbr0"]], "row": {"mirrors": ["named-uuid", "m"]}},
+            {"op": "insert", "table": "Mirror", "uuid-name": "m", "row": {"name": "watch", "select_all": true, "output_port": probe0}},
+        ])).await;
+        assert_eq!(
+            lines,
+            Vec::<String>::new(),
+            "the mirror of before, with another UUID"
+        );
+    }
 }

@@ -53,6 +53,18 @@ pub struct Attempt<'a> {
 }
 
 impl Subject {
+    /// Whether it asks for nothing that could be changed: then it only says whether things are as they should be.
+    pub fn only_watches(&self) -> bool {
+        let grant = &self.plugin.grant;
+        let netlink = grant.netlink.as_ref();
+        let bus = grant.dbus.iter().flat_map(|it| &it.rules);
+        grant.ovsdb.is_none()
+            && netlink.is_none_or(|it| it.change.is_empty() && !it.rules)
+            && bus
+                .into_iter()
+                .all(|rule| rule.change.is_empty() && rule.set.is_empty())
+    }
+
     /// Sets a host up for it.
     ///
     /// # Errors

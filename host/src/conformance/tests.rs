@@ -98,6 +98,7 @@ catches! {
     catches_a_blind_verify: "verify-blind" => VerifyAgrees,
     catches_a_verify_that_sees_ghosts: "verify-sees-ghosts" => VerifyAgrees,
     catches_a_rollback_that_does_nothing: "rollback-nothing" => RollbackRestores,
+    catches_a_rollback_that_leaves_mirrors_away: "mirrors-stay-away" => RollbackRestores,
     catches_asking_for_too_little: "asks-little" => WithinAsks,
     catches_a_trap_over_malformed_input: "garbage" => ErrorsTyped,
     catches_a_plugin_that_takes_too_much_memory: "hog" => Limits,
@@ -105,6 +106,17 @@ catches! {
     catches_a_plugin_that_never_stops_talking: "chatter" => Limits,
     catches_a_trap_over_a_failing_backend: "links-are-there" => HostileAnswers,
     catches_a_failure_that_is_swallowed: "apply-swallows" => FailuresReported,
+}
+
+#[tokio::test]
+async fn who_is_told_that_a_server_is_not_there_breaks_no_law_and_is_not_tried() {
+    let report = tried("unavailable").await;
+    let text = report.text(crate::output::Style::PLAIN);
+    assert!(report.is_clean() && report.unlived, "{text}");
+    for law in [Law::QueryStable, Law::Converges, Law::RollbackRestores] {
+        let verdict = report.verdicts.iter().find(|it| it.law() == law);
+        assert!(matches!(verdict, Some(Verdict::NotTried(..))), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::alone::alone;
 use super::keys::unknown;
 use super::law::{Breach, Law};
 use super::lies::lies;
-use super::life::live;
+use super::life::{Lived, live};
 use super::report::{Finding, Report, Verdict};
 use super::shrink::{Input, shrink};
 use super::stage::Stage;
@@ -16,6 +16,12 @@ use super::variants::variants;
 
 /// Laws that show only where answers are made up.
 const NEEDS_LIES: [Law; 2] = [Law::HostileAnswers, Law::FailuresReported];
+
+/// Laws that need an answer of `query`.
+const READS: [Law; 3] = [Law::QueryStable, Law::QuerySchema, Law::DiffSelf];
+
+/// Why laws were not tried where a server is not there.
+const NOBODY_ANSWERS: &str = "a server that the plugin asks does not answer here: name one with --bus, or for --live with --ovsdb and --dbus-address";
 
 /// Tries a plugin.
 ///
@@ -32,8 +38,10 @@ pub async fn trial(
         findings: BTreeMap::new(),
         tried: 0,
         declined: 0,
+        unlived: 0,
     };
-    for breach in alone(subject, stage).await? {
+    let alone = alone(subject, stage).await?;
+    for breach in alone.breaches {
         trial.note(breach, None, None);
     }
     if given.is_empty() && !stage.is_live() {
@@ -48,10 +56,15 @@ pub async fn trial(
         .into_iter()
         .filter(|law| !given.is_empty() || law.stands_alone());
     let restores = subject.description.supports.checkpoints;
+    let unlived = trial.unlived == given.len();
     let verdicts = checked.map(|law| {
+        let unread = !alone.read && unlived && READS.contains(&law);
         let found = trial.findings.remove(&law);
         match found {
             Some(finding) => Verdict::Broken(finding),
+            None if unread || (unlived && !given.is_empty() && !law.stands_alone()) => {
+                Verdict::NotTried(law, NOBODY_ANSWERS)
+            }
             None if stage.is_live() && NEEDS_LIES.contains(&law) => Verdict::NotTried(
                 law,
                 "the real kernel does not lie: leave --live out to try it",
@@ -74,6 +87,7 @@ pub async fn trial(
         digest: subject.plugin.digest.clone(),
         stage: stage.shown(),
         states: given.len(),
+        unlived,
         made: trial.tried,
         declined: trial.declined,
         verdicts,
@@ -86,6 +100,8 @@ struct Trial<'a> {
     findings: BTreeMap<Law, Finding>,
     tried: usize,
     declined: usize,
+    /// Given states that nothing could be tried with, because a server is not there.
+    unlived: usize,
 }
 
 impl Trial<'_> {
@@ -111,7 +127,12 @@ impl Trial<'_> {
         if !self.fits(given).await? {
             return Ok(());
         }
-        if let Some(reason) = self.life(&given.origin, input.clone()).await? {
+        let lived = self.life(&given.origin, input.clone()).await?;
+        if lived.unavailable {
+            self.unlived += 1;
+            return Ok(());
+        }
+        if let Some(reason) = lived.declined {
             let call = "query(S), diff, apply";
             let expected = format!("a state that can be applied on {}", self.stage.shown());
             let breach = Breach::new(Law::Applies, call, expected, short(&reason));
@@ -146,7 +167,7 @@ impl Trial<'_> {
             };
             for input in [alone, after] {
                 self.tried += 1;
-                if self.life(&given.origin, input).await?.is_some() {
+                if self.life(&given.origin, input).await?.declined.is_some() {
                     self.declined += 1;
                 }
             }
@@ -198,10 +219,10 @@ impl Trial<'_> {
         }
     }
 
-    /// Lives through an input; a new breach is brought to its smallest input. Says why the plugin declined, where it did.
-    async fn life(&mut self, origin: &str, input: Input) -> anyhow::Result<Option<String>> {
-        let lived = live(self.subject, self.stage, &input).await?;
-        for breach in lived.breaches {
+    /// Lives through an input; a new breach is brought to its smallest input, and kept.
+    async fn life(&mut self, origin: &str, input: Input) -> anyhow::Result<Lived> {
+        let mut lived = live(self.subject, self.stage, &input).await?;
+        for breach in lived.breaches.drain(..) {
             let law = breach.law;
             if self.is_known(law) {
                 continue;
@@ -224,7 +245,7 @@ impl Trial<'_> {
             };
             self.note(breach, Some(origin), Some(input));
         }
-        Ok(lived.declined)
+        Ok(lived)
     }
 
     async fn keys(&mut self, origin: &str, input: Input) -> anyhow::Result<()> {

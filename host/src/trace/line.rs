@@ -7,7 +7,7 @@
 //! {"end":3,"of":1,"answer":{"Ok":"{…}"}}
 //! ```
 //! The numbers count lines of all kinds but the first, from 1. A call into a plugin that did not come to its end has `failed`, the sentence
-//! that says why, in place of an answer.
+//! that says why, in place of an answer. So may a question of its have none, the last one of a call.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -78,8 +78,18 @@ pub struct Asked {
     pub import: String,
     /// Its arguments.
     pub arguments: Value,
-    /// What the plugin was told.
-    pub answer: Value,
+    /// What the plugin was told; absent where the call into it ended first, by its deadline for instance.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub answer: Option<Value>,
+}
+
+/// What is there, be it `null`, which an answer without a value is.
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 /// The end of a call into a plugin.

@@ -126,6 +126,7 @@ impl Listener for Tape {
         Box::new(Recorded {
             recording: self.0.clone(),
             call,
+            pending: None,
         })
     }
 }
@@ -133,25 +134,38 @@ impl Listener for Tape {
 struct Recorded {
     recording: Arc<Recording>,
     call: u64,
+    /// A question that has no answer yet.
+    pending: Option<(&'static str, Value)>,
 }
 
-impl Visit for Recorded {
-    fn asked(&mut self, _: &'static str, _: &Value) -> wasmtime::Result<Option<Value>> {
-        Ok(None)
-    }
-
-    fn answered(&mut self, call: &'static str, arguments: Value, answer: Value) -> Value {
+impl Recorded {
+    fn note_asked(&self, call: &'static str, arguments: Value, answer: Option<Value>) {
         self.recording.note(&Line::Asked(Asked {
             host: self.recording.numbers.next(),
             within: self.call,
             import: call.to_owned(),
             arguments,
-            answer: answer.clone(),
+            answer,
         }));
+    }
+}
+
+impl Visit for Recorded {
+    fn asked(&mut self, call: &'static str, arguments: &Value) -> wasmtime::Result<Option<Value>> {
+        self.pending = Some((call, arguments.clone()));
+        Ok(None)
+    }
+
+    fn answered(&mut self, call: &'static str, arguments: Value, answer: Value) -> Value {
+        self.pending = None;
+        self.note_asked(call, arguments, Some(answer.clone()));
         answer
     }
 
-    fn leave(self: Box<Self>, answer: Result<Value, &PluginError>) {
+    fn leave(mut self: Box<Self>, answer: Result<Value, &PluginError>) {
+        if let Some((call, arguments)) = self.pending.take() {
+            self.note_asked(call, arguments, None);
+        }
         let (answer, failed) = match answer {
             Ok(answer) => (Some(answer), None),
             Err(error) => (None, Some(sentence(error))),

@@ -26,6 +26,7 @@ pub async fn replay(
         let prompter = Arc::new(Prompter {
             call: scene.call.call,
             export: scene.call.export.clone(),
+            is_whole: scene.end.is_some(),
             left: Mutex::new(
                 scene
                     .asked
@@ -145,6 +146,8 @@ fn compare_end(scene: &Scene, end: &End, got: Result<Value, String>) -> Option<D
 struct Prompter {
     call: u64,
     export: String,
+    /// Whether the recording goes on to the end of the call: else what it asked last may be missing.
+    is_whole: bool,
     left: Mutex<VecDeque<Asked>>,
     found: Mutex<Option<Difference>>,
     /// What the call came to.
@@ -171,9 +174,13 @@ impl Prompter {
         })
     }
 
-    fn prompt(&self, call: &str, arguments: &Value) -> Result<Value, Box<Difference>> {
+    /// The answer that was given then; nothing where there was none, because the call ended there.
+    fn prompt(&self, call: &str, arguments: &Value) -> Result<Option<Value>, Box<Difference>> {
         let mut left = lock(&self.left);
         let Some(expected) = left.pop_front() else {
+            if !self.is_whole {
+                return Ok(None);
+            }
             return Err(Box::new(Difference {
                 number: Some(self.call),
                 what: format!("{} asks {call} beyond what it asked then", self.export),
@@ -226,7 +233,8 @@ impl Visit for Prompted {
             return Ok(None);
         };
         match prompter.prompt(call, arguments) {
-            Ok(answer) => Ok(Some(answer)),
+            Ok(Some(answer)) => Ok(Some(answer)),
+            Ok(None) => Err(wasmtime::Error::msg("the trace ends here")),
             Err(difference) => {
                 let message = difference.what.clone();
                 lock(&prompter.found).get_or_insert(*difference);

@@ -9,6 +9,7 @@ use super::difference::Difference;
 use super::recording::{Recording, Tape};
 use super::replay::replay;
 use super::script::{Script, ScriptError};
+use crate::boundary::Listener;
 use crate::conformance::stage::{Simulated, Stage};
 use crate::conformance::witness::Witness;
 use crate::gate::Mode;
@@ -130,6 +131,54 @@ async fn another_build_shows_the_first_difference() {
         found.what,
         "diff asks netlink.links beyond what it asked then"
     );
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_is_recorded_and_ends_the_call_of_a_replay() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut script = recorded(directory.path(), no_secrets(), "uplink").await;
+    let path = directory.path().join("silent");
+    let recording = Recording::begin(&path, "op-dbus apply", Arc::new(no_secrets())).unwrap();
+    let tape = Tape(Arc::new(recording));
+    let scene = &script.scenes[1];
+    let mut visit = tape.enter(crate::boundary::Entry {
+        plugin: scene.call.plugin.clone(),
+        version: None,
+        digest: scene.call.digest.clone(),
+        call: "query",
+        mode: Mode::Read,
+        arguments: scene.call.arguments.clone(),
+    });
+    let asked = &scene.asked[0];
+    assert_eq!(asked.import, "netlink.links");
+    // As where the deadline passes while the host is at work.
+    visit.asked("netlink.links", &asked.arguments).unwrap();
+    let late = crate::plugin::failure::PluginError::Deadline {
+        plugin: "descriptions".into(),
+        call: "query",
+        deadline: std::time::Duration::from_secs(1),
+    };
+    visit.leave(Err(&late));
+    let silent = Script::read(BufReader::new(std::fs::File::open(&path).unwrap())).unwrap();
+    let kept = &silent.scenes[0].asked;
+    assert_eq!(
+        (kept.len(), &kept[0].arguments, &kept[0].answer),
+        (1, &asked.arguments, &None)
+    );
+    assert_eq!(played(&silent, "none").await, None);
+
+    // A build that asks something else there is another all the same.
+    let found = played(&silent, "query-writes").await.expect("a difference");
+    assert!(
+        found.what.starts_with("query asks netlink.execute"),
+        "{found}"
+    );
+
+    // A process that was killed has not written down what it asked last.
+    script.scenes.truncate(2);
+    script.scenes[1].asked.clear();
+    script.scenes[1].end = None;
+    assert_eq!(played(&script, "none").await, None);
 }
 
 #[tokio::test]

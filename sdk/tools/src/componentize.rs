@@ -4,12 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 
 use crate::bindings::Contract;
+use crate::wasi;
 
 /// Arguments of the verb.
 #[derive(clap::Args)]
@@ -50,15 +48,13 @@ impl Componentize {
             with_types.is_some(),
             "{name} does not say which world it is for: link the bindings' object file into it, or name the world with --wit and --world"
         );
+        let adapter = wasi::stand_in(&module).with_context(|| format!("{name} is damaged"))?;
         let component = ComponentEncoder::default()
             .validate(true)
             .module(&module)
-            // Only where the module asks for it, as Go's do: WASI's files, clocks and arguments, of which op-dbus gives it none.
-            .and_then(|it| {
-                it.adapter(
-                    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
-                    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-                )
+            .and_then(|encoder| match &adapter {
+                Some(adapter) => encoder.adapter(wasi::NAME, adapter),
+                None => Ok(encoder),
             })
             .and_then(|mut encoder| encoder.encode())
             .with_context(|| format!("{name} does not do what its world says"))?;

@@ -2,11 +2,13 @@
 //!
 //! # Layout
 //! - `bindings`: the contract as source code of C or Go. `componentize`: a component from a compiler's module.
+//! - `wasi`: a machine with nothing on it, for compilers that expect WASI.
 //! - `reference/`: the contract as pages to read.
 
 mod bindings;
 mod componentize;
 mod reference;
+mod wasi;
 
 use std::process::ExitCode;
 

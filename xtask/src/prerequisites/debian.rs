@@ -107,6 +107,22 @@ pub const C_COMPILER: [Package; 4] = [
     },
 ];
 
+pub const NODE: [Package; 2] = [
+    Package {
+        name: "nodejs",
+        probe: || find_program("node").is_some(),
+    },
+    Package {
+        name: "npm",
+        probe: || find_program("npm").is_some(),
+    },
+];
+
+pub const PYTHON_VENV: [Package; 1] = [Package {
+    name: "python3-venv",
+    probe: || succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
+}];
+
 /// For `vng`, which boots a kernel over the machine's own file system.
 pub const VIRTUAL_MACHINE: [Package; 11] = [
     Package {

@@ -31,18 +31,24 @@ pub enum Prerequisite {
     Daemons,
     /// C for WebAssembly, for plugins in C.
     CCompiler,
+    /// Node.js with npm, which the compiler of plugins in JavaScript runs on.
+    Node,
+    /// Python with virtual environments, for the compilers of plugins in Python and Go.
+    PythonVenv,
     /// A kernel with all kinds of links, and a virtual machine to boot it in.
     VirtualMachine,
 }
 
 impl Prerequisite {
     /// In the order of installation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::WasmTarget,
         Self::Nextest,
         Self::Iproute2,
         Self::Daemons,
         Self::CCompiler,
+        Self::Node,
+        Self::PythonVenv,
         Self::VirtualMachine,
     ];
 
@@ -51,7 +57,12 @@ impl Prerequisite {
         match self {
             Self::WasmTarget => Toolchain::find().is_ok(),
             Self::Nextest => succeeds(cargo().args(["nextest", "--version"])),
-            Self::Iproute2 | Self::Daemons | Self::CCompiler | Self::VirtualMachine => {
+            Self::Iproute2
+            | Self::Daemons
+            | Self::CCompiler
+            | Self::Node
+            | Self::PythonVenv
+            | Self::VirtualMachine => {
                 self.packages().iter().all(Package::is_met)
                     && (self != Self::VirtualMachine || vng().is_some())
             }
@@ -66,6 +77,8 @@ impl Prerequisite {
             Self::Iproute2 => &debian::IPROUTE2,
             Self::Daemons => &debian::DAEMONS,
             Self::CCompiler => &debian::C_COMPILER,
+            Self::Node => &debian::NODE,
+            Self::PythonVenv => &debian::PYTHON_VENV,
             Self::VirtualMachine => &debian::VIRTUAL_MACHINE,
         }
     }
@@ -83,6 +96,10 @@ impl Prerequisite {
             Self::Iproute2 => format!("network namespaces: as root, apt-get install {packages}"),
             Self::Daemons => {
                 format!("daemons to test against: as root, apt-get install {packages}")
+            }
+            Self::Node => format!("Node.js 20 or newer: as root, apt-get install {packages}"),
+            Self::PythonVenv => {
+                format!("Python's virtual environments: as root, apt-get install {packages}")
             }
             Self::CCompiler => format!("C for WebAssembly: as root, apt-get install {packages}"),
             Self::VirtualMachine => format!(

@@ -14,6 +14,7 @@ use std::sync::mpsc;
 use op_dbus_plugin::mock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::contract::types::{Failure, FailureCode};
 
@@ -29,6 +30,12 @@ pub const ADDRESS: &str = "192.0.2.10/24";
 /// Where its default route leads.
 pub const GATEWAY: &str = "192.0.2.1";
 
+/// Bridges of a simulated host's Open vSwitch; the first has [`PORTS`] and a mirror `watch`. Names that no state file is likely to want for
+/// something else.
+pub const BRIDGES: [&str; 2] = ["ovsbr0", "ovsbr1"];
+/// Internal ports of the first bridge.
+pub const PORTS: [&str; 3] = ["tap1", "tap2", "probe0"];
+
 /// Work for the mock's thread.
 type Work = Box<dyn FnOnce(&mock::Host) + Send>;
 
@@ -37,7 +44,7 @@ type Work = Box<dyn FnOnce(&mock::Host) + Send>;
 pub struct Mock(mpsc::Sender<Work>);
 
 impl Mock {
-    /// A host with [`LINKS`], an empty Open vSwitch, and on its bus NetworkManager or, where there are any, the `services`.
+    /// A host with [`LINKS`], an Open vSwitch with [`BRIDGES`], and on its bus NetworkManager or, where there are any, the `services`.
     pub fn start(services: Option<Arc<Services>>) -> Self {
         let (sender, work) = mpsc::channel::<Work>();
         std::thread::Builder::new()
@@ -101,6 +108,26 @@ fn furnished(services: Option<Arc<Services>>) -> mock::Host {
             .add_static_route("0.0.0.0/0", Some(GATEWAY), None);
     }
     host.with_ovs();
+    {
+        let mut switch = host.ovs();
+        for bridge in BRIDGES {
+            switch.add_bridge(bridge);
+        }
+        for port in PORTS {
+            let internal = json!({"type": "internal"});
+            switch.add_port(BRIDGES[0], port, internal, json!({}));
+        }
+        let probe = json!({"op": "select", "table": "Port", "where": [["name", "==", PORTS[2]]]});
+        let probe = switch.must(&[probe])[0]["rows"][0]["_uuid"].clone();
+        switch.must(&[
+            json!({"op": "insert", "table": "Mirror", "uuid-name": "m",
+                "row": {"name": "watch", "select_all": true, "output_port": probe}}),
+            json!({"op": "update", "table": "Bridge", "where": [["name", "==", BRIDGES[0]]],
+                "row": {"mirrors": ["named-uuid", "m"]}}),
+        ]);
+    }
+    host.enter(|| op_dbus_plugin::ovsdb::settle("Open_vSwitch"))
+        .expect("the simulated ovs-vswitchd runs");
     match services {
         Some(services) => stand_in::install(&host, &services),
         None => {

@@ -11,6 +11,7 @@ package export_op_dbus_plugin_state
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -30,8 +31,7 @@ var asks string
 
 type Failure = types.Failure
 
-// An instance lives for one call, and its memory goes with it: nothing is collected. A collection would read the clock, and while the host
-// hands over what it was asked for, no call may leave the component.
+// An instance lives for one call, and its memory goes with it: nothing is collected.
 func init() {
 	debug.SetGCPercent(-1)
 }
@@ -254,11 +254,16 @@ func plan(current section, desired section) []state.Action {
 }
 
 func parsed[T any](document string) (T, *Failure) {
-	var value T
-	if err := json.Unmarshal([]byte(document), &value); err != nil {
-		return value, invalid("no section, step or checkpoint: " + err.Error())
+	var value *T
+	err := json.Unmarshal([]byte(document), &value)
+	if err == nil && value == nil {
+		err = errors.New("null") // Which Go would take for an empty one.
 	}
-	return value, nil
+	if err != nil {
+		var none T
+		return none, invalid("no section, step or checkpoint: " + err.Error())
+	}
+	return *value, nil
 }
 
 func invalid(message string) *Failure {

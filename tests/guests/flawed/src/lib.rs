@@ -9,8 +9,8 @@ mod sound;
 use op_dbus_plugin::bindings::exports::op_dbus::plugin::state::Guest;
 use op_dbus_plugin::netlink::{self, LinkChange, LinkSettings, Request};
 use op_dbus_plugin::{
-    Action, CheckpointData, Description, Exported, Failure, Mismatch, Operation, Outcome, Problem,
-    Watch,
+    Action, CheckpointData, Description, Exported, Failure, FailureCode, Mismatch, Operation,
+    Outcome, Problem, Watch,
 };
 
 use sound::Descriptions;
@@ -45,6 +45,17 @@ fn describe_link(link: &str, text: &str) -> Vec<Result<(), Failure>> {
     })])
 }
 
+/// What is asked for by whoever takes mirrors away.
+const MIRRORS: &str = r#"{"netlink": {"change": ["*"]}, "ovsdb": {"databases": ["Open_vSwitch"], "bridges": ["*"], "ports": ["*"],
+    "tables": {"Bridge": ["update"]}}}"#;
+
+/// A change that shows in no column but one that refers to other rows.
+fn take_mirrors_away() -> Result<(), Failure> {
+    let none =
+        r#"[{"op": "update", "table": "Bridge", "where": [], "row": {"mirrors": ["set", []]}}]"#;
+    op_dbus_plugin::ovsdb::transact("Open_vSwitch", none).map(drop)
+}
+
 #[inline(never)]
 fn dig(depth: u64) -> u64 {
     // More than a stack holds, and nothing that a compiler could make a loop of.
@@ -73,6 +84,7 @@ impl Guest for Flawed {
             }
             "asks-nonsense" => description.asks = r#"{"netlinc": {"see": ["*"]}}"#.into(),
             "asks-little" => description.asks = r#"{"netlink": {"see": ["*"]}}"#.into(),
+            "mirrors-stay-away" => description.asks = MIRRORS.into(),
             "name" => description.name = "Flawed Plugin".into(),
             "version" => description.version = "one".into(),
             _ => {}
@@ -107,6 +119,7 @@ impl Guest for Flawed {
                 let answer = Sound::query(within)?;
                 return Ok(answer.replacen('{', r#"{"surprise":true,"#, 1));
             }
+            "unavailable" => return Err(Failure::new(FailureCode::Unavailable, "nobody answers")),
             "query-writes" => drop(describe_link("eth1", "query was here")),
             "hog" => drop(std::hint::black_box(vec![1u8; 600 << 20])),
             "loop" => loop {
@@ -172,6 +185,7 @@ impl Guest for Flawed {
                 outcomes.pop();
                 return Ok(outcomes);
             }
+            "mirrors-stay-away" if !actions.is_empty() => take_mirrors_away()?,
             "apply-restless" if actions.is_empty() => {
                 drop(describe_link("eth3", &format!("{:x}", random::number())));
             }

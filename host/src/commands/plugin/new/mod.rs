@@ -24,7 +24,7 @@ pub struct New {
     /// Directory to make, NAME unless said otherwise
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Rust: a directory with the crate op-dbus-plugin, instead of the registry's
+    /// Rust: a directory with the crate op-dbus-plugin, instead of a copy of it in the project
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
 }
@@ -58,8 +58,13 @@ impl New {
             .tempdir_in(parent)
             .with_context(|| format!("cannot make a directory in {}", parent.display()))?;
         let sdk = sdk(self.sdk.as_deref())?;
-        for (path, text) in self.lang.files() {
-            write(&draft.path().join(path), &self.filled(text, &sdk))?;
+        for (path, text) in self.lang.files(self.sdk.is_none()) {
+            let text = match path.starts_with("sdk/src/") {
+                // Rust's own doubled braces are none to fill in.
+                true => text.to_owned(),
+                false => self.filled(text, &sdk),
+            };
+            write(&draft.path().join(path), &text)?;
         }
         fs::set_permissions(draft.path(), fs::Permissions::from_mode(0o755))?;
         let draft = draft.keep();
@@ -88,7 +93,7 @@ impl New {
 /// Where a Rust plugin finds the SDK, as a dependency in `Cargo.toml`.
 fn sdk(directory: Option<&Path>) -> anyhow::Result<String> {
     let Some(directory) = directory else {
-        return Ok(format!("{:?}", env!("CARGO_PKG_VERSION")));
+        return Ok(r#"{ path = "sdk" }"#.to_owned());
     };
     let place = fs::canonicalize(directory)
         .ok()
@@ -188,7 +193,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let place = directory.path().join("project");
             new("some-thing", *lang, &place).run(&[]).unwrap();
-            for (path, _) in lang.files() {
+            for (path, _) in lang.files(false) {
                 let text = fs::read_to_string(place.join(path)).unwrap();
                 // Python's own doubled braces hold no word.
                 let open = text.split("{{").skip(1);
@@ -198,6 +203,49 @@ mod tests {
             }
             let readme = fs::read_to_string(place.join("README.md")).unwrap();
             assert!(readme.contains("some-thing"), "{readme}");
+        }
+    }
+
+    #[test]
+    fn a_rust_project_brings_the_sdk_unless_it_is_said_where_one_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("project");
+        new("it", Language::Rust, &place).run(&[]).unwrap();
+        let manifest = |place: &Path| fs::read_to_string(place.join("Cargo.toml")).unwrap();
+        let text = manifest(&place);
+        assert!(
+            text.contains(r#"op-dbus-plugin = { path = "sdk" }"#),
+            "{text}"
+        );
+        for file in [
+            "sdk/Cargo.toml",
+            "sdk/src/lib.rs",
+            "sdk/src/mock/ovsdb/vswitch.json",
+            "wit/state.wit",
+        ] {
+            assert!(place.join(file).is_file(), "{file}");
+        }
+        let other = directory.path().join("other");
+        let mut elsewhere = new("it", Language::Rust, &other);
+        elsewhere.sdk = Some(place.join("sdk"));
+        elsewhere.run(&[]).unwrap();
+        let sdk = fs::canonicalize(place.join("sdk")).unwrap();
+        assert!(manifest(&other).contains(sdk.to_str().unwrap()));
+        assert!(!other.join("sdk").exists());
+    }
+
+    #[test]
+    fn what_the_sdk_and_its_templates_ask_for_are_grants() {
+        let documentation = include_str!("../../../../../sdk/src/lib.rs");
+        let (_, rest) = documentation.split_once("asks: r#\"").unwrap();
+        let (example, _) = rest.split_once("\"#").unwrap();
+        for asks in [
+            example,
+            include_str!("../../../../../sdk/templates/rust/asks.json"),
+            include_str!("../../../../../sdk/templates/go/export_op_dbus_plugin_state/asks.json"),
+        ] {
+            let grant: crate::gate::grant::Grant = serde_json::from_str(asks).unwrap();
+            assert!(grant.netlink.is_some(), "{asks}");
         }
     }
 }
