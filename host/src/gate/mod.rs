@@ -297,6 +297,7 @@ impl Gate {
             netlink,
             real: &real,
             standing: &netlink::Standing::of(standing, netlink),
+            store: &self.backends.secrets,
             deletions: &deletions,
         };
         let mut refused = HashMap::new();

@@ -15,6 +15,7 @@ use crate::contract::netlink::{
     RouteType, Rule, RuleAction, UnknownAttribute,
 };
 use crate::contract::types::{Failure, FailureCode, Secret};
+use crate::secrets::{SecretStore, of_link};
 use deletions::Obstacle;
 
 pub use deletions::Deletions;
@@ -264,6 +265,8 @@ pub struct Check<'a> {
     pub real: &'a HashMap<String, String>,
     /// What there is of [`at_stake`].
     pub standing: &'a Standing,
+    /// Which secrets were read where.
+    pub store: &'a SecretStore,
     /// What goes when links are deleted.
     pub deletions: &'a Deletions,
 }
@@ -290,14 +293,7 @@ impl Check<'_> {
                 return Err(denied("the link", "see", name));
             }
         }
-        for secret in secrets(request) {
-            // A fingerprint alone refers to what the plugin was shown; a name must be granted.
-            if let Some(name) = &secret.name
-                && !any_matches(&self.grant.secrets, name)
-            {
-                return Err(denied("the secret", "secrets (beside netlink)", name));
-            }
-        }
+        self.secrets(request)?;
         if let Some(attribute) = unknown(request).next()
             && !self.netlink.unknown_attributes
         {
@@ -329,6 +325,34 @@ impl Check<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A secret that is named must be granted; a fingerprint alone puts back what the link had.
+    fn secrets(&self, request: &Request) -> Result<(), Failure> {
+        let link = match request {
+            Request::CreateLink(spec) => &spec.name,
+            Request::ChangeLink(change) => self.real(&change.link),
+            _ => return Ok(()),
+        };
+        for secret in secrets(request) {
+            match (&secret.name, &secret.fingerprint) {
+                (Some(name), _) if !any_matches(&self.grant.secrets, name) => {
+                    return Err(denied("the secret", "secrets (beside netlink)", name));
+                }
+                (None, Some(fingerprint))
+                    if !self.grant.covers_all_secrets()
+                        && !self.store.was_at(fingerprint, &of_link(link)) =>
+                {
+                    let message = format!(
+                        "the secret with the fingerprint {fingerprint:?} was not read from the link {link:?}, to which alone it may be put back; to \
+                         allow it anywhere, the operator adds \"*\" to secrets (beside netlink)"
+                    );
+                    return Err(failure(FailureCode::Denied, message));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn real<'n>(&'n self, name: &'n str) -> &'n str {

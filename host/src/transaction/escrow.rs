@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::state_dir::StateDir;
-use crate::secrets::SecretStore;
+use crate::secrets::{SecretStore, places_beside};
 
 /// So long a text is left alone: whoever keeps one names it, in a journal or a checkpoint, well within.
 const GRACE: Duration = Duration::from_secs(60 * 60);
@@ -51,7 +51,10 @@ pub fn prune(state: &StateDir, secrets: &SecretStore) -> io::Result<()> {
         for path in old {
             let name = path.file_name().and_then(|name| name.to_str());
             if !name.is_some_and(|name| spoken_of.contains(name)) {
-                fs::remove_file(path)?;
+                match fs::remove_file(places_beside(&path)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => fs::remove_file(path)?,
+                }
             }
         }
     }
@@ -134,7 +137,7 @@ mod tests {
     fn keeps_what_is_spoken_of(escrow: &Path, state: &StateDir, other: &StateDir) {
         let escrow = escrow.to_owned();
         let secrets = SecretStore::open(Vec::new(), Some(escrow.clone())).unwrap();
-        let fingerprint = |text: &str| secrets.mask(text).fingerprint.unwrap();
+        let fingerprint = |text: &str| secrets.mask_at(text, "link wg0").fingerprint.unwrap();
         let [checkpoint, journal, fresh, old] = ["a", "b", "c", "d"].map(fingerprint);
         secrets.keep().unwrap();
         for old in [&checkpoint, &journal, &old] {
@@ -150,7 +153,11 @@ mod tests {
         .unwrap();
 
         prune(state, &secrets).unwrap();
-        let left = |name: &str| escrow.join(name).exists();
+        let left = |name: &str| {
+            let text = escrow.join(name);
+            assert_eq!(places_beside(&text).exists(), text.exists());
+            text.exists()
+        };
         assert!(left(&checkpoint) && left(&journal) && left(&fresh) && !left(&old));
 
         // Not before a day has passed is it looked again.

@@ -10,7 +10,7 @@ use crate::backends::netlink::Kernel;
 use crate::backends::ovsdb::{Lazy, Options, Remote};
 use crate::contract::netlink::{
     AlternativeName, BridgeVlan, Family, LinkChange, LinkSelector, LinkSpec, NeighbourState, Veth,
-    Vlan, Vrf,
+    Vlan, Vrf, Wireguard,
 };
 use crate::gate::budget::Budget;
 use crate::gate::network::Range;
@@ -521,6 +521,36 @@ fn an_address_needs_a_grant_of_all_that_the_kernel_routes_for_it() {
         let message = refused(request);
         assert!(message.contains(&format!("{network:?}")), "{message}");
     }
+}
+
+#[test]
+fn a_fingerprint_goes_back_to_the_link_that_it_was_read_from_alone() {
+    let put = |link: &str, secret: &Secret| {
+        let mut change = nothing(link);
+        change.kind = Some(Kind::Wireguard(Wireguard {
+            public_key: None,
+            private_key: Some(secret.clone()),
+            listen_port: None,
+            firewall_mark: None,
+            peers: None,
+        }));
+        Request::ChangeLink(change)
+    };
+    let denied = |gate: &Gate, request: Request| {
+        let answer = run(gate.execute(vec![request])).pop().unwrap();
+        answer.is_err_and(|failure| failure.code == FailureCode::Denied)
+    };
+    let mut gate = gate(Arc::new(host()), own(), Mode::Change);
+    let of_eth0 = gate.backends.secrets.mask_at("of eth0", "link eth0");
+    let of_own_a = gate.backends.secrets.mask_at("of own-a", "link own-a");
+    assert!(denied(&gate, put("own-a", &of_eth0)));
+    assert!(denied(&gate, put("own-b", &of_own_a)));
+    assert!(!denied(&gate, put("own-a", &of_own_a)));
+    gate.grant = Arc::new(Grant {
+        secrets: vec![Pattern::new("*")],
+        ..(*gate.grant).clone()
+    });
+    assert!(!denied(&gate, put("own-a", &of_eth0)));
 }
 
 #[test]
