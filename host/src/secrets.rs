@@ -5,7 +5,7 @@
 //! remembers the text so that the fingerprint can be turned back on the way out, in this process or, from the escrow, in a later one.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -22,6 +22,9 @@ const LARGEST_SECRET: u64 = 64 * 1024;
 
 /// The shortest passphrase of WPA (IEEE 802.11i, annex H.4): [`SecretStore::censor`] looks for no shorter text.
 const SHORTEST_CENSORED: usize = 8;
+
+/// The ending of files in the escrow that say which objects a text was read from, one in each line.
+const PLACES: &str = "places";
 
 /// The file of the fingerprints' key, in the escrow.
 const KEY: &str = "key";
@@ -47,8 +50,25 @@ struct Key {
 /// A text that was masked.
 struct Seen {
     text: String,
-    /// Whether it is in the escrow.
+    /// The objects that it was read from, as far as this process has seen.
+    places: BTreeSet<String>,
+    /// Whether it is in the escrow, with its places.
     kept: bool,
+}
+
+/// The object that secrets of a link belong to.
+pub fn of_link(name: &str) -> String {
+    format!("link {name}")
+}
+
+/// The object that secrets of an object on the message bus belong to.
+pub fn of_object(service: &str, path: &str) -> String {
+    format!("object {service} {path}")
+}
+
+/// Where the escrow keeps the places of a text, beside it.
+pub fn places_beside(text: &Path) -> PathBuf {
+    text.with_extension(PLACES)
 }
 
 impl SecretStore {
@@ -126,6 +146,7 @@ impl SecretStore {
             .entry(fingerprint.clone())
             .or_insert_with(|| Seen {
                 text: text.to_owned(),
+                places: BTreeSet::new(),
                 kept: false,
             });
         self.know(text);
@@ -133,6 +154,36 @@ impl SecretStore {
             name: None,
             fingerprint: Some(fingerprint),
         }
+    }
+
+    /// As [`Self::mask`], of a text that was read from this object.
+    pub fn mask_at(&self, text: &str, place: &str) -> Secret {
+        let secret = self.mask(text);
+        let mut seen = lock(&self.seen);
+        let known = secret.fingerprint.as_ref().and_then(|it| seen.get_mut(it));
+        if let Some(known) = known
+            && !known.places.contains(place)
+        {
+            known.places.insert(place.to_owned());
+            known.kept = false;
+        }
+        secret
+    }
+
+    /// Whether the text behind a fingerprint was read from this object, by this process or by one that kept it.
+    pub fn was_at(&self, fingerprint: &str, place: &str) -> bool {
+        let seen = lock(&self.seen);
+        if seen
+            .get(fingerprint)
+            .is_some_and(|it| it.places.contains(place))
+        {
+            return true;
+        }
+        let is_fingerprint = fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
+        let escrow = self.escrow.as_ref().filter(|_| is_fingerprint);
+        let places = escrow.map(|escrow| places_beside(&escrow.join(fingerprint)));
+        let places = places.and_then(|places| fs::read_to_string(places).ok());
+        places.is_some_and(|places| places.lines().any(|line| line == place))
     }
 
     /// Keyed, so that a guess at the text cannot be checked without the host's key.
@@ -165,6 +216,7 @@ impl SecretStore {
             if !path.exists() {
                 write_private(&path, seen.text.as_bytes())?;
             }
+            keep_places(&places_beside(&path), &seen.places)?;
             seen.kept = true;
         }
         Ok(())
@@ -204,8 +256,12 @@ impl SecretStore {
         let entries = directories.filter_map(|directory| fs::read_dir(directory).ok());
         // The key of the fingerprints is no secret of the operator's; one of that name in another directory is.
         let key = self.escrow.as_ref().map(|escrow| escrow.join(KEY));
+        let is_places = |path: &Path| {
+            path.parent() == self.escrow() && path.extension().is_some_and(|it| it == PLACES)
+        };
         let files = entries.flatten().flatten().filter(|entry| {
-            Some(entry.path()) != key && is_sound(&entry.file_name().to_string_lossy())
+            let path = entry.path();
+            !is_places(&path) && Some(path) != key && is_sound(&entry.file_name().to_string_lossy())
         });
         files
             .filter_map(|entry| read_private(&entry.path()).ok())
@@ -336,6 +392,30 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
+/// Adds places to those that a file has; what another process adds at the same time stays.
+fn keep_places(path: &Path, places: &BTreeSet<String>) -> std::io::Result<()> {
+    let there = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    let there: BTreeSet<&str> = there.lines().collect();
+    let new = places
+        .iter()
+        .filter(|place| !there.contains(place.as_str()));
+    let lines: String = new.map(|place| format!("{place}\n")).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(lines.as_bytes())?;
+    file.sync_all()
+}
+
 /// Reads a file that only its owner may read, without the newline that an editor puts at its end.
 fn read_private(path: &Path) -> std::io::Result<String> {
     let file = fs::OpenOptions::new()
@@ -453,6 +533,27 @@ mod tests {
         assert!(!store.is_lasting());
         store.keep().unwrap();
         assert_eq!(store.reveal(&masked).unwrap(), "private");
+    }
+
+    #[test]
+    fn a_later_process_knows_where_a_text_was_read() {
+        let state = tempfile::tempdir().unwrap();
+        let escrow = Some(state.path().join("escrow"));
+        let store = SecretStore::open(Vec::new(), escrow.clone()).unwrap();
+        let fingerprint = store.mask("a private key").fingerprint.unwrap();
+        store.keep().unwrap();
+        for link in ["wg0", "wg1"] {
+            assert!(!store.was_at(&fingerprint, &of_link(link)));
+            store.mask_at("a private key", &of_link(link));
+            store.keep().unwrap();
+        }
+        let later = SecretStore::open(Vec::new(), escrow).unwrap();
+        for (link, was) in [("wg0", true), ("wg1", true), ("wg", false), ("wg2", false)] {
+            assert_eq!(later.was_at(&fingerprint, &of_link(link)), was, "{link}");
+        }
+        assert!(!later.was_at("../escrow/key", &of_link("wg0")));
+        // The names of the places are no secrets.
+        assert_eq!(later.censor("link wg0 and link wg1"), None);
     }
 
     #[test]

@@ -106,6 +106,7 @@ impl Guest {
                     "unix:path=/nowhere".to_owned(),
                 ))),
                 secrets: Arc::new(SecretStore::open(Vec::new(), None).expect("no directory")),
+                is_tenant: false,
             },
             recorder: self.witness.clone(),
             listener: None,

@@ -223,6 +223,7 @@ impl Stage {
                     "unix:path=/nowhere".to_owned(),
                 ))),
                 secrets: Arc::new(SecretStore::open(Vec::new(), None).expect("no directory")),
+                is_tenant: false,
             },
             recorder: self.notes.clone(),
             budget: Budget::new(1000, 256 << 20, 0),

@@ -15,10 +15,14 @@ use crate::plugin_files::NET;
 const BOOK: &str = include_str!("../../README.md");
 
 /// Commands that are run elsewhere. One that is in no block any more must go from here as well.
-const ELSEWHERE: [&str; 4] = [
+const ELSEWHERE: [&str; 7] = [
     // The first is for people, the second runs this.
     "cargo xtask demo",
     "cargo xtask test",
+    // A build for release, and what is done with it as root on a machine of one's own: its host is `doctor`'s.
+    "cargo xtask dist",
+    "sudo install target/dist/op-dbus /usr/local/sbin/op-dbus",
+    "op-dbus doctor",
     // Each needs a tenant with a namespace of its own: `tenants`.
     "op-dbus --tenant blue apply blue.yaml",
     "op-dbus tenant list",
@@ -83,7 +87,7 @@ fn follow(namespace: &Namespace, steps: &[Step]) -> String {
     shim(
         namespace,
         "cargo",
-        "test \"$*\" = 'build --package op-dbus'",
+        "test \"$*\" = 'build --package op-dbus' -o \"$*\" = 'xtask setup'",
     );
     // Of WireGuard's tools nothing but a key is needed.
     shim(

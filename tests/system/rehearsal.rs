@@ -72,15 +72,20 @@ fn of_an_ovsdb_server() {
     let operations = shown
         .iter()
         .flat_map(|transact| transact["operations"].as_array().unwrap().clone());
-    let shown: Vec<Value> = operations.collect();
-    assert!(shown.iter().any(|it| it["op"] == "insert"));
+    // The log has what changes something; the guards beside it have no effect.
+    let changes = operations.filter(|operation| operation["op"] != "wait");
+    let text = |operation: Value| {
+        let [verb, table] = ["op", "table"].map(|key| operation[key].as_str().unwrap().to_owned());
+        format!("{verb} {table}")
+    };
+    let shown: Vec<String> = changes.map(text).collect();
+    assert!(shown.contains(&"insert Bridge".to_owned()), "{shown:?}");
     switch.op_dbus(&["apply", file]).success();
     let sent = sent(&switch.namespace);
-    let sent: Vec<Value> = sent
-        .iter()
-        .filter_map(|text| serde_json::from_str(text).ok())
-        .collect();
-    assert_eq!(sent, shown);
+    assert_eq!(shown.len(), sent.len(), "{shown:#?}\n{sent:#?}");
+    for (shown, sent) in shown.iter().zip(&sent) {
+        assert!(sent.starts_with(&format!("{shown} ")), "{shown}: {sent}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use op_dbus::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::namespace::{CONFIGURATION, Namespace, Run, assert_same, cache};
@@ -510,4 +511,220 @@ fn a_tenant_has_so_many_commands_at_once_and_a_signal_to_one_reaches_it() {
     assert!(said.contains("SIGTERM"), "{said}");
     assert_same(&host.red.everything(), &before);
     host.of("red", &["query"]).success();
+}
+
+/// The grant of the built-in plugin `net` in a tenant, as the operator may write it down.
+const OWN_GRANT: &str = r#"plugins.net.grant.secrets = ["*"]
+plugins.net.grant.netlink = {see = ["*"], change = ["*"], parents = ["*"], kinds = ["*"], networks = ["0.0.0.0/0", "::/0"], tables = ["0-4294967295"], rules = true, unknown_attributes = false}"#;
+
+#[test]
+fn doctor_compares_a_tenant_s_grant_with_what_tenants_have() {
+    let narrow = "plugins.net.grant.netlink = {see = [\"*\"]}";
+    let host = Host::with(OWN_GRANT, narrow);
+    let configuration = |tenant: &str| {
+        let report = host.of(tenant, &["doctor", "--json"]).json();
+        let checks = report["checks"].as_array().unwrap();
+        let found = checks
+            .iter()
+            .find(|check| check["check"] == "configuration");
+        found.unwrap()["found"].as_str().unwrap().to_owned()
+    };
+    let (red, blue) = (configuration("red"), configuration("blue"));
+    assert!(!red.contains("instead of"), "{red}");
+    let (_, instead) = blue.split_once("instead of").expect(&blue);
+    assert!(instead.contains("\"unknown_attributes\":false"), "{blue}");
+    assert!(instead.contains("\"ovsdb\":null"), "{blue}");
+}
+
+#[test]
+fn a_tenant_does_not_delete_the_other_end_of_a_veth_that_lies_in_another_namespace() {
+    let host = Host::with(NET, NET);
+    // The pair that the host has laid: one end for red, one elsewhere.
+    let elsewhere = Namespace::new();
+    host.red.ip(&[
+        "link",
+        "add",
+        "up0",
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "down0",
+        "netns",
+        elsewhere.name(),
+    ]);
+    let before = (host.red.everything(), elsewhere.everything());
+    let absent = |name: &str| host.file("absent", &json!([{"name": name, "state": "absent"}]));
+    let run = host.of("red", &["apply", &absent("up0")]).code(3);
+    assert!(
+        run.stderr.contains("another network namespace"),
+        "{}",
+        run.stderr
+    );
+    assert_same(&host.red.everything(), &before.0);
+    assert_same(&elsewhere.everything(), &before.1);
+    // A pair of its own goes.
+    let pair = json!([
+        {"name": "in0", "type": "veth", "veth": {"peer": "in1"}},
+        {"name": "in1", "type": "veth"}
+    ]);
+    host.of("red", &["apply", &host.file("pair", &pair)])
+        .success();
+    host.of("red", &["apply", &absent("in0")]).success();
+    assert_same(&host.red.everything(), &before.0);
+}
+
+#[test]
+fn a_plugin_that_a_tenant_has_too_is_not_removed_and_an_update_leaves_it_its_file() {
+    let host = Host::with("", NET);
+    let component = host.red.file("hostile.wasm", test_guests::HOSTILE);
+    let component = component.to_str().unwrap();
+    let add = |component: &str| {
+        let arguments = [
+            "plugin", "add", component, "--name", "edge", "--grant", "none", "--yes",
+        ];
+        host.op_dbus(&arguments).success()
+    };
+    add(component);
+    let path = host.red.directory().join(CONFIGURATION);
+    let text = fs::read_to_string(&path).unwrap();
+    let digest = Digest::of(test_guests::HOSTILE);
+    let file = host
+        .state()
+        .join(format!("plugins/edge-{}.wasm", &digest.hex()[..16]));
+    assert!(file.exists());
+    let pin = format!(
+        "[tenants.red.plugins.its]\ncomponent = {file:?}\ndigest = \"{digest}\"\n{HOSTILE_GRANT}"
+    );
+    host.red.file(CONFIGURATION, format!("{text}{pin}"));
+
+    let run = host.op_dbus(&["plugin", "remove", "edge"]).code(1);
+    assert!(
+        run.stderr.contains("tenants.red.plugins.its"),
+        "{}",
+        run.stderr
+    );
+    let newer = host.red.file("newer.wasm", crate::plugin_files::NET);
+    let run = add(newer.to_str().unwrap());
+    assert!(
+        run.stderr.contains("tenants.red.plugins.its"),
+        "{}",
+        run.stderr
+    );
+    let its = json!({"version": 1, "plugins": {"its": {"links": ["h0"]}}});
+    let its = host.red.file("its.json", its.to_string());
+    host.of("red", &["apply", its.to_str().unwrap()]).success();
+    assert!(host.red.link("h0").is_some());
+
+    // Once no tenant has it, it goes.
+    let text = fs::read_to_string(&path).unwrap().replace(&pin, "");
+    host.red.file(CONFIGURATION, text);
+    host.op_dbus(&["plugin", "remove", "edge"]).success();
+}
+
+#[test]
+fn a_plugin_is_not_changed_under_a_tenant_s_transaction() {
+    let host = Host::with(ENDLESS, NET);
+    let component = host.red.file("net.wasm", crate::plugin_files::NET);
+    let component = component.to_str().unwrap();
+    let add = |component: &str| {
+        host.op_dbus(&[
+            "plugin", "add", component, "--name", "edge", "--grant", "none", "--yes",
+        ])
+    };
+    add(component).success();
+    let path = host.red.directory().join(CONFIGURATION);
+    let digest = Digest::of(crate::plugin_files::NET);
+    let file = host
+        .state()
+        .join(format!("plugins/edge-{}.wasm", &digest.hex()[..16]));
+    // Under the name of a built-in plugin, and with all that this has.
+    let given =
+        format!("plugins.net.component = {file:?}\nplugins.net.digest = \"{digest}\"\n{OWN_GRANT}");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replacen("plugins.net = {}", &given, 1);
+    host.red.file(CONFIGURATION, &text);
+    let mut child = half_way(&host);
+    let worker = worker(&host);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the worker dies too", || {
+        !Path::new("/proc").join(&worker).exists()
+    });
+    let other = host.red.file("other.wasm", test_guests::HOSTILE);
+    let run = add(other.to_str().unwrap()).code(1);
+    assert!(run.stderr.contains("--tenant red"), "{}", run.stderr);
+    assert!(file.exists());
+    host.of("red", &["query"]).success();
+    add(other.to_str().unwrap()).success();
+}
+
+/// What red's plugin `hostile` is granted: links whose names begin with `h`.
+const HOSTILE_GRANT: &str = "grant.netlink = {see = [\"*\"], change = [\"h*\"], kinds = [\"bridge\"]}\n\
+    limits = {memory = \"64 MiB\", deadline = \"3s\", log-lines = 20, log-line-length = 100}\n";
+
+#[test]
+fn a_tenant_s_hostile_plugin_stops_neither_its_own_network_nor_another_tenant() {
+    let host = Host::with("", NET);
+    let component = host.red.file("hostile.wasm", test_guests::HOSTILE);
+    let digest = Digest::of(test_guests::HOSTILE);
+    let socket = host.red.directory().join("db.sock");
+    let _silent = UnixListener::bind(&socket).unwrap();
+    let tenant = |name: &str, namespace: &Namespace, rest: &str| {
+        format!(
+            "[tenants.{name}]\nnetns = {:?}\n{NET}\n{rest}\n",
+            namespace.name()
+        )
+    };
+    let red = format!(
+        "ovsdb.remote = \"unix:{}\"\n[tenants.red.plugins.hostile]\ncomponent = {component:?}\ndigest = \"{digest}\"\n{HOSTILE_GRANT}\
+         grant.ovsdb = {{databases = [\"Open_vSwitch\"], tables = {{\"*\" = [\"select\"]}}}}\n",
+        socket.display()
+    );
+    let (red, blue) = (
+        tenant("red", &host.red, &red),
+        tenant("blue", &host.blue, ""),
+    );
+    host.configure(&format!("{red}{blue}"));
+    let before = (host.red.everything(), host.blue.everything());
+    let file = |misdeeds: &Value| {
+        let hostile = json!({"links": ["h0", "h1", "h2"], "misdeeds": misdeeds});
+        let state = json!({"version": 1, "plugins": {"hostile": hostile}});
+        let path = host.red.file("hostile.json", state.to_string());
+        path.to_str().unwrap().to_owned()
+    };
+    let late = "did not finish apply within 3 s";
+    for (misdeeds, codes, reason) in [
+        (json!({"apply": "trap"}), &[3][..], "failed in apply"),
+        (json!({"apply": "loop"}), &[3], late),
+        (json!({"apply": "grow"}), &[3], "`memory`"),
+        (json!({"apply": "hang"}), &[3], late),
+        (
+            json!({"apply": {"log": {"lines": 5_000, "length": 1000}}}),
+            &[0],
+            "more lines",
+        ),
+        // It is answered or it is late, as the machine has it.
+        (json!({"query": {"look": 200_000}}), &[0, 1], "query"),
+    ] {
+        let child = host.start("red", &["apply", &file(&misdeeds)]);
+        host.blue_works();
+        let (ended, said) = end(child);
+        let ended = ended.filter(|code| codes.contains(code));
+        assert!(ended.is_some(), "{misdeeds}: {said}");
+        assert!(
+            ended == Some(0) && codes.len() > 1 || said.contains(reason),
+            "{misdeeds}: {said}"
+        );
+        if ended == Some(0) {
+            host.of("red", &["rollback"]).success();
+        }
+        assert_same(&host.red.everything(), &before.0);
+        assert_same(&host.blue.everything(), &before.1);
+        for tenant in ["red", "blue"] {
+            host.of(tenant, &["audit", "verify"]).success();
+        }
+    }
+    host.of("red", &["apply", &file(&json!({}))]).success();
+    assert!(host.red.link("h2").is_some());
 }

@@ -106,6 +106,7 @@ impl<'a> Session<'a> {
                 ovsdb: ovsdb.clone(),
                 bus: bus.clone(),
                 secrets: secrets.clone(),
+                is_tenant: tenant.is_some(),
             },
             ovsdb_undo: OvsdbUndo {
                 server: ovsdb.clone(),

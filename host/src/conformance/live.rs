@@ -89,6 +89,7 @@ impl Stage for Namespaces {
                 ovsdb: Arc::new(Lazy::new(Options::new(remote))),
                 bus: Arc::new(Bus::connect(BusAddress::Explicit(bus))),
                 secrets: self.secrets.clone(),
+                is_tenant: false,
             },
             holds: Box::new(namespace),
         })

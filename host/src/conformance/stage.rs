@@ -68,6 +68,7 @@ impl Stage for Simulated {
                     names,
                 }),
                 secrets: self.secrets.clone(),
+                is_tenant: false,
             },
             holds: Box::new(mock),
         })

@@ -21,6 +21,7 @@ use crate::backends::dbus::{
 };
 use crate::contract::dbus::{MethodCall, Property, Reply, Signal, SignalMatch};
 use crate::contract::types::{Failure, FailureCode};
+use crate::secrets::of_object;
 use kept::Kept;
 use property::{Asked, PropertyCall};
 
@@ -107,7 +108,7 @@ impl Gate {
             .iter()
             .flatten()
             .filter(|covered| !(rehearsed && changes(covered)))
-            .map(|covered| (covered, self.kept(&covered.rule.secrets)))
+            .map(|covered| (covered, self.kept(covered)))
             .collect();
         let sent: Vec<Outgoing<'_>> = sent
             .iter()
@@ -147,8 +148,13 @@ impl Gate {
     }
 
     /// The secrets of a call, as far as the grant goes.
-    fn kept<'g>(&'g self, places: &'g [Pattern]) -> Kept<'g> {
-        Kept { gate: self, places }
+    fn kept<'g>(&'g self, covered: &'g Covered<'_>) -> Kept<'g> {
+        let call = &covered.call;
+        Kept {
+            gate: self,
+            places: &covered.rule.secrets,
+            of: Some(of_object(&call.destination, &call.path)),
+        }
     }
 
     /// Calls one method.
@@ -247,6 +253,7 @@ impl Gate {
         let secrets = Kept {
             gate: self,
             places: &subscription.secrets,
+            of: None,
         };
         loop {
             match timeout_at(until, subscription.signals.next(&secrets)).await {

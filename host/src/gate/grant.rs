@@ -75,6 +75,13 @@ impl NetlinkGrant {
     }
 }
 
+impl Grant {
+    /// Whether it covers every secret, so that whatever was seen of one may be put anywhere.
+    pub fn covers_all_secrets(&self) -> bool {
+        self.secrets.iter().any(Pattern::is_any)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

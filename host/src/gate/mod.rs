@@ -55,6 +55,8 @@ pub struct Backends {
     pub secrets: Arc<SecretStore>,
     /// The OVSDB server that the operator named, connected to when a plugin first calls it.
     pub ovsdb: Arc<dyn Server>,
+    /// Whether they are a tenant's: then what lies beyond its network namespace is somebody else's.
+    pub is_tenant: bool,
 }
 
 /// Stands between one call into a plugin and the backends.
@@ -74,6 +76,9 @@ pub struct Gate {
     /// What the call has done in OVSDB so far.
     pub progress_of_ovsdb: ovsdb::Progress,
 }
+
+/// So many requests are checked in one go. Between them the deadline of the call is heard, and whoever else has something to do.
+const WITHOUT_A_PAUSE: usize = 1000;
 
 fn failure(code: FailureCode, message: impl Into<String>) -> Failure {
     Failure {
@@ -276,24 +281,35 @@ impl Gate {
             }
         }
         let mut standing = Vec::new();
-        if !netlink.covers_all_links()
-            && let Some(scope) = netlink::at_stake(requests)
-        {
-            standing = self.backends.kernel.routes(&scope).await?;
+        let mut deletions = netlink::Deletions::default();
+        let kernel = &*self.backends.kernel;
+        if !netlink.covers_all_links() {
+            if let Some(scope) = netlink::at_stake(requests) {
+                standing = kernel.routes(&scope).await?;
+            }
+        }
+        // What a tenant is granted ends with its namespace, even where it is everything.
+        if !netlink.covers_all_links() || self.backends.is_tenant {
+            deletions = netlink::Deletions::look_up(requests, kernel, netlink).await?;
         }
         let check = netlink::Check {
             grant: &self.grant,
             netlink,
             real: &real,
-            standing: &standing,
+            standing: &netlink::Standing::of(standing, netlink),
+            store: &self.backends.secrets,
+            deletions: &deletions,
         };
-        let refused = requests.iter().enumerate().filter_map(|(number, request)| {
-            check
-                .request(request)
-                .err()
-                .map(|failure| (number, self.refuse(failure)))
-        });
-        Ok(refused.collect())
+        let mut refused = HashMap::new();
+        for (number, request) in requests.iter().enumerate() {
+            if number % WITHOUT_A_PAUSE == WITHOUT_A_PAUSE - 1 {
+                tokio::task::yield_now().await;
+            }
+            if let Err(failure) = check.request(request) {
+                refused.insert(number, self.refuse(failure));
+            }
+        }
+        Ok(refused)
     }
 
     async fn send(&self, requests: &[Request]) -> Vec<Result<(), Failure>> {

@@ -1,34 +1,37 @@
 //! Netlink calls against a grant: which names, networks and tables a request concerns, and whether the grant covers them.
 
+mod deletions;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
+use super::failure;
 use super::grant::{Grant, NetlinkGrant};
+use super::network::Network;
 use super::pattern::any_matches;
 use crate::backends::netlink as backend;
 use crate::contract::netlink::{
-    Address, ControllerChange, Kind, Link, Neighbour, Request, Route, RouteScope, RouteType, Rule,
-    RuleAction, UnknownAttribute,
+    Address, ControllerChange, Kind, Link, Neighbour, Prefix, Request, Route, RouteScope,
+    RouteType, Rule, RuleAction, UnknownAttribute,
 };
 use crate::contract::types::{Failure, FailureCode, Secret};
+use crate::secrets::{SecretStore, of_link};
+use deletions::Obstacle;
+
+pub use deletions::Deletions;
 
 /// A refusal, with what would have to be granted.
 fn denied(what: &str, key: &str, value: &str) -> Failure {
-    Failure {
-        code: FailureCode::Denied,
-        message: format!(
+    failure(
+        FailureCode::Denied,
+        format!(
             "the grant does not cover {what} {value:?}; to allow it, the operator adds it to netlink.{key}"
         ),
-        backend: None,
-    }
+    )
 }
 
 fn invalid(message: String) -> Failure {
-    Failure {
-        code: FailureCode::Invalid,
-        message,
-        backend: None,
-    }
+    failure(FailureCode::Invalid, message)
 }
 
 /// Names that the request concerns.
@@ -165,29 +168,91 @@ fn unknown(request: &Request) -> Box<dyn Iterator<Item = &UnknownAttribute> + '_
     }
 }
 
+/// The table that the kernel takes a number for: 0 stands for main.
+fn table_of(number: u32) -> u32 {
+    const MAIN: u32 = 254;
+    match number {
+        0 => MAIN,
+        number => number,
+    }
+}
+
+/// Where a route stands: its destination as the kernel compares it, and its table. `None` for a destination that is no network.
+fn place(route: &Route) -> Option<(Network, u32)> {
+    let address = route.destination.address.parse().ok()?;
+    let network = Network::around(address, route.destination.length)?;
+    Some((network, table_of(route.table)))
+}
+
 /// The routes that requests may take the place of, or take away: those of the same destination in the same table.
 pub fn at_stake(requests: &[Request]) -> Option<RouteScope> {
-    let routes = requests.iter().filter_map(|request| match request {
-        Request::PutRoute(route) | Request::DeleteRoute(route) => Some(route),
-        _ => None,
+    let places: HashSet<_> = requests
+        .iter()
+        .filter_map(|request| match request {
+            Request::PutRoute(route) | Request::DeleteRoute(route) => place(route),
+            _ => None,
+        })
+        .collect();
+    let networks: HashSet<_> = places.iter().map(|(network, _)| network).collect();
+    let tables: HashSet<_> = places.iter().map(|(_, table)| *table).collect();
+    let destinations = networks.into_iter().map(|network| Prefix {
+        address: network.address().to_string(),
+        length: network.length(),
     });
-    let mut scope = RouteScope {
+    let scope = RouteScope {
         families: Vec::new(),
         links: Vec::new(),
-        tables: Vec::new(),
+        tables: tables.into_iter().collect(),
         protocols: Vec::new(),
-        destinations: Vec::new(),
+        destinations: destinations.collect(),
     };
-    let mut known = HashSet::new();
-    for route in routes {
-        if known.insert((&route.destination.address, route.destination.length)) {
-            scope.destinations.push(route.destination.clone());
-        }
-        if !scope.tables.contains(&route.table) {
-            scope.tables.push(route.table);
-        }
-    }
     (!scope.destinations.is_empty()).then_some(scope)
+}
+
+/// The routes that lead over links which the grant does not cover, among those [`at_stake`]: for each place and metric the first such link;
+/// without a metric, that of any.
+pub struct Standing(HashMap<(Network, u32, Option<u32>), String>);
+
+impl Standing {
+    /// Sorts out what the kernel holds.
+    pub fn of(routes: Vec<Route>, grant: &NetlinkGrant) -> Self {
+        let mut found = HashMap::new();
+        for route in routes {
+            let Some((network, table)) = place(&route) else {
+                continue;
+            };
+            let metric = metric(&route);
+            let links = route.next_hops.into_iter().filter_map(|hop| hop.link);
+            let foreign = links
+                .into_iter()
+                .find(|link| !any_matches(&grant.change, link));
+            if let Some(link) = foreign {
+                found
+                    .entry((network, table, None))
+                    .or_insert_with(|| link.clone());
+                found.entry((network, table, Some(metric))).or_insert(link);
+            }
+        }
+        Self(found)
+    }
+
+    /// Somebody else's link that a route leads over which this one would take the place of, or take away.
+    fn in_the_way(&self, route: &Route) -> Option<&str> {
+        let (network, table) = place(route)?;
+        // To be deleted, a metric of 0 is any.
+        let metric = route.metric.filter(|metric| *metric != 0);
+        let link = self.0.get(&(network, table, metric))?;
+        Some(link)
+    }
+}
+
+/// The metric that the kernel gives a route.
+fn metric(route: &Route) -> u32 {
+    const DEFAULT_OF_IPV6: u32 = 1024;
+    match route.metric.unwrap_or(0) {
+        0 if route.destination.address.contains(':') => DEFAULT_OF_IPV6,
+        metric => metric,
+    }
 }
 
 /// A grant, held against requests; `real` tells the kernel's own name of a link that is there.
@@ -199,7 +264,11 @@ pub struct Check<'a> {
     /// From names and alternative names to the names that the kernel lists.
     pub real: &'a HashMap<String, String>,
     /// What there is of [`at_stake`].
-    pub standing: &'a [Route],
+    pub standing: &'a Standing,
+    /// Which secrets were read where.
+    pub store: &'a SecretStore,
+    /// What goes when links are deleted.
+    pub deletions: &'a Deletions,
 }
 
 impl Check<'_> {
@@ -224,14 +293,7 @@ impl Check<'_> {
                 return Err(denied("the link", "see", name));
             }
         }
-        for secret in secrets(request) {
-            // A fingerprint alone refers to what the plugin was shown; a name must be granted.
-            if let Some(name) = &secret.name
-                && !any_matches(&self.grant.secrets, name)
-            {
-                return Err(denied("the secret", "secrets (beside netlink)", name));
-            }
-        }
+        self.secrets(request)?;
         if let Some(attribute) = unknown(request).next()
             && !self.netlink.unknown_attributes
         {
@@ -250,6 +312,7 @@ impl Check<'_> {
                     _ => Ok(()),
                 }
             }
+            Request::DeleteLink(name) => self.deletion(name),
             Request::PutAddress(address) | Request::DeleteAddress(address) => self.address(address),
             Request::AddRoute(route) => self.route(route),
             Request::PutRoute(route) | Request::DeleteRoute(route) => {
@@ -262,6 +325,34 @@ impl Check<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A secret that is named must be granted; a fingerprint alone puts back what the link had.
+    fn secrets(&self, request: &Request) -> Result<(), Failure> {
+        let link = match request {
+            Request::CreateLink(spec) => &spec.name,
+            Request::ChangeLink(change) => self.real(&change.link),
+            _ => return Ok(()),
+        };
+        for secret in secrets(request) {
+            match (&secret.name, &secret.fingerprint) {
+                (Some(name), _) if !any_matches(&self.grant.secrets, name) => {
+                    return Err(denied("the secret", "secrets (beside netlink)", name));
+                }
+                (None, Some(fingerprint))
+                    if !self.grant.covers_all_secrets()
+                        && !self.store.was_at(fingerprint, &of_link(link)) =>
+                {
+                    let message = format!(
+                        "the secret with the fingerprint {fingerprint:?} was not read from the link {link:?}, to which alone it may be put back; to \
+                         allow it anywhere, the operator adds \"*\" to secrets (beside netlink)"
+                    );
+                    return Err(failure(FailureCode::Denied, message));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn real<'n>(&'n self, name: &'n str) -> &'n str {
@@ -278,6 +369,31 @@ impl Check<'_> {
         } else {
             Err(denied("changes to the link", "change", real))
         }
+    }
+
+    /// With a link the kernel deletes what is stacked on it, and of a veth pair both ends.
+    fn deletion(&self, name: &str) -> Result<(), Failure> {
+        if self.deletions.is_renamed(name) {
+            return Err(invalid(format!(
+                "link {name:?} got this name in the same batch: what goes with it cannot be looked up; delete it in a call of its own"
+            )));
+        }
+        let Some(why) = self.deletions.obstacle(self.real(name)) else {
+            return Ok(());
+        };
+        Err(match why {
+            Obstacle::Uncovered(link) => denied(
+                &format!("the deletion of {name:?}, with which goes the link"),
+                "change",
+                link,
+            ),
+            Obstacle::Beyond(link) => failure(
+                FailureCode::Denied,
+                format!(
+                    "the other end of the veth {link:?} lies in another network namespace and would go with it; who works in that namespace deletes it there"
+                ),
+            ),
+        })
     }
 
     fn network(&self, address: &str, length: Option<u8>) -> Result<(), Failure> {
@@ -302,12 +418,30 @@ impl Check<'_> {
         }
     }
 
+    /// With an address come the kernel's own routes (`fib_add_ifaddr`, `inet6_addr_add`), so what those lead to must be covered: the whole
+    /// network of the address, in IPv4 that of the peer if there is one, and the broadcast address.
     fn address(&self, address: &Address) -> Result<(), Failure> {
-        self.network(&address.address, None)?;
-        address
-            .peer
-            .iter()
-            .try_for_each(|peer| self.network(peer, None))
+        let is_ipv6 = address.address.contains(':');
+        // In IPv4 a network without a route of its own still gets one for its broadcast address. The kernel makes temporary addresses of the
+        // whole network.
+        let alone = is_ipv6 && address.no_prefix_route && !address.manage_temporary;
+        let length = (!alone).then_some(address.prefix_length);
+        match &address.peer {
+            None => self.network(&address.address, length)?,
+            Some(peer) if is_ipv6 => {
+                self.network(&address.address, length)?;
+                self.network(peer, None)?;
+            }
+            Some(peer) => {
+                self.network(&address.address, None)?;
+                self.network(peer, length)?;
+            }
+        }
+        match &address.broadcast {
+            // It is everybody's.
+            Some(broadcast) if broadcast != "255.255.255.255" => self.network(broadcast, None),
+            _ => Ok(()),
+        }
     }
 
     fn route(&self, route: &Route) -> Result<(), Failure> {
@@ -331,35 +465,17 @@ impl Check<'_> {
                 "the grant covers some links only: the route to {}/{} must name the link of each next hop",
                 route.destination.address, route.destination.length
             );
-            return Err(Failure {
-                code: FailureCode::Denied,
-                message,
-                backend: None,
-            });
+            return Err(failure(FailureCode::Denied, message));
         }
         Ok(())
     }
 
     /// A route that leads over somebody else's link is not replaced or deleted by one of the same identity.
     fn standing(&self, route: &Route) -> Result<(), Failure> {
-        let metric = |route: &Route| {
-            let by_default = if route.destination.address.contains(':') {
-                1024
-            } else {
-                0
-            };
-            route.metric.unwrap_or(by_default)
-        };
-        let same = |standing: &&Route| {
-            standing.destination == route.destination
-                && standing.table == route.table
-                && (route.metric.is_none() || metric(standing) == metric(route))
-        };
-        let links = self.standing.iter().filter(same);
-        let links = links.flat_map(|standing| &standing.next_hops);
-        links
-            .filter_map(|hop| hop.link.as_deref())
-            .try_for_each(|link| self.changes(link))
+        match self.standing.in_the_way(route) {
+            Some(link) => Err(denied("changes to the link", "change", link)),
+            None => Ok(()),
+        }
     }
 
     fn rule(&self, rule: &Rule) -> Result<(), Failure> {
@@ -367,12 +483,18 @@ impl Check<'_> {
             return Err(denied("routing rules", "rules", "true"));
         }
         match rule.action {
-            RuleAction::Lookup(table) if !rule.l3mdev => self.table(table),
+            RuleAction::Lookup(0) if rule.l3mdev => Ok(()),
+            // The kernel takes it for a free table when it adds a rule, for any when it deletes one.
+            RuleAction::Lookup(0) => Err(invalid(
+                "a rule looks up a table by its number, not 0".into(),
+            )),
+            RuleAction::Lookup(table) => self.table(table),
             _ => Ok(()),
         }
     }
 
     fn table(&self, table: u32) -> Result<(), Failure> {
+        let table = table_of(table);
         if self
             .netlink
             .tables

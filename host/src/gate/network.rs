@@ -1,13 +1,13 @@
 //! IP networks and number ranges, as grants use them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An IP network, `192.0.2.0/24` or `2001:db8::/32`; an address alone is a network of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     address: IpAddr,
     length: u8,
@@ -23,6 +23,32 @@ fn leading(address: IpAddr, length: u8) -> u128 {
 }
 
 impl Network {
+    /// The network that an address lies in, when so many leading bits count; `None` for more bits than it has.
+    pub fn around(address: IpAddr, length: u8) -> Option<Self> {
+        let keep = |longest: u8| longest.checked_sub(length).map(u32::from);
+        let address = match address {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(keep(32)?).unwrap_or(0);
+                (v4 & Ipv4Addr::from(mask)).into()
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(keep(128)?).unwrap_or(0);
+                (v6 & Ipv6Addr::from(mask)).into()
+            }
+        };
+        Some(Self { address, length })
+    }
+
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many leading bits count.
+    pub fn length(&self) -> u8 {
+        self.length
+    }
+
     /// Whether the network `address/length` lies within this one. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) lies in none: the
     /// kernel does not take it for the IPv4 address.
     pub fn contains(&self, address: IpAddr, length: u8) -> bool {
@@ -164,6 +190,22 @@ mod tests {
         assert!(contains("0.0.0.0/0", "255.255.255.255", 32));
         assert!(contains("::/0", "2001:db8::", 32));
         assert!(!contains("2001:db8::/32", "2001:db9::", 32));
+    }
+
+    #[test]
+    fn the_network_around_an_address_has_its_leading_bits_alone() {
+        for (address, length, network) in [
+            ("172.16.0.1", 1, "128.0.0.0/1"),
+            ("10.1.2.3", 0, "0.0.0.0/0"),
+            ("10.1.2.3", 32, "10.1.2.3/32"),
+            ("fd00::1:2", 112, "fd00::1:0/112"),
+            ("fd00::1", 0, "::/0"),
+        ] {
+            let around = Network::around(address.parse().unwrap(), length);
+            assert_eq!(around, Some(network.parse().unwrap()), "{address}/{length}");
+        }
+        assert_eq!(Network::around("10.0.0.1".parse().unwrap(), 33), None);
+        assert_eq!(Network::around("::".parse().unwrap(), 129), None);
     }
 
     #[test]

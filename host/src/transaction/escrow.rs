@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::state_dir::StateDir;
-use crate::secrets::SecretStore;
+use crate::secrets::{SecretStore, places_beside};
 
 /// So long a text is left alone: whoever keeps one names it, in a journal or a checkpoint, well within.
 const GRACE: Duration = Duration::from_secs(60 * 60);
@@ -48,11 +48,17 @@ pub fn prune(state: &StateDir, secrets: &SecretStore) -> io::Result<()> {
         }
     }
     if !old.is_empty() {
-        let spoken_of = spoken_of(state.root())?;
+        // A tenant's own directory is its root, beside none of a namespace.
+        let mut directories = StateDir::all(state.root())?;
+        directories.push(state.path().to_owned());
+        let spoken_of = spoken_of(&directories)?;
         for path in old {
             let name = path.file_name().and_then(|name| name.to_str());
             if !name.is_some_and(|name| spoken_of.contains(name)) {
-                fs::remove_file(path)?;
+                match fs::remove_file(places_beside(&path)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => fs::remove_file(path)?,
+                }
             }
         }
     }
@@ -73,10 +79,10 @@ fn is_fingerprint(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The fingerprints that stand in checkpoints and journals, of all namespaces.
-fn spoken_of(root: &Path) -> io::Result<BTreeSet<String>> {
+/// The fingerprints that stand in checkpoints and journals, each in one of these directories.
+fn spoken_of(directories: &[PathBuf]) -> io::Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
-    for namespace in StateDir::all(root)? {
+    for namespace in directories {
         let mut files = vec![namespace.join("journal")];
         match fs::read_dir(namespace.join("checkpoints")) {
             Ok(entries) => {
@@ -107,6 +113,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::transaction::state_dir::Bounds;
     use crate::transaction::state_dir::tests::namespace;
 
     /// Makes a file look as if it had been written so long ago.
@@ -120,9 +127,21 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let state = StateDir::open(root.path(), namespace(1)).unwrap();
         let other = StateDir::open(root.path(), namespace(2)).unwrap();
-        let escrow = root.path().join("secrets");
+        keeps_what_is_spoken_of(&root.path().join("secrets"), &state, &other);
+    }
+
+    #[test]
+    fn so_it_is_with_a_tenant_s() {
+        let root = tempfile::tempdir().unwrap();
+        let state = StateDir::of_tenant(root.path(), namespace(1), Bounds::default()).unwrap();
+        keeps_what_is_spoken_of(&root.path().join("secrets"), &state, &state);
+    }
+
+    /// Prunes as `state`, with a checkpoint there and a journal in `other`.
+    fn keeps_what_is_spoken_of(escrow: &Path, state: &StateDir, other: &StateDir) {
+        let escrow = escrow.to_owned();
         let secrets = SecretStore::open(Vec::new(), Some(escrow.clone())).unwrap();
-        let fingerprint = |text: &str| secrets.mask(text).fingerprint.unwrap();
+        let fingerprint = |text: &str| secrets.mask_at(text, "link wg0").fingerprint.unwrap();
         let [checkpoint, journal, fresh, old] = ["a", "b", "c", "d"].map(fingerprint);
         secrets.keep().unwrap();
         for old in [&checkpoint, &journal, &old] {
@@ -137,16 +156,20 @@ mod tests {
         )
         .unwrap();
 
-        prune(&state, &secrets).unwrap();
-        let left = |name: &str| escrow.join(name).exists();
+        prune(state, &secrets).unwrap();
+        let left = |name: &str| {
+            let text = escrow.join(name);
+            assert_eq!(places_beside(&text).exists(), text.exists());
+            text.exists()
+        };
         assert!(left(&checkpoint) && left(&journal) && left(&fresh) && !left(&old));
 
         // Not before a day has passed is it looked again.
         fs::remove_file(other.journal()).unwrap();
-        prune(&state, &secrets).unwrap();
+        prune(state, &secrets).unwrap();
         assert!(left(&journal));
         aged(&escrow.join(LOOKED), 2 * PERIOD);
-        prune(&state, &secrets).unwrap();
+        prune(state, &secrets).unwrap();
         assert!(left(&checkpoint) && !left(&journal));
         // The key is no text of a secret.
         assert!(escrow.join("key").exists());

@@ -5,12 +5,7 @@ use proptest::prelude::*;
 use super::{address, neighbour, route, rule, vlan};
 
 fn any_route() -> route::Wanted {
-    route::Wanted {
-        tables: Vec::new(),
-        protocols: Vec::new(),
-        links: Vec::new(),
-        destinations: Vec::new(),
-    }
+    route::Wanted::default()
 }
 
 fn name(_: u32) -> Option<String> {

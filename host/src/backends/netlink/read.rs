@@ -1,5 +1,6 @@
 //! Reads: which dumps a question takes, and what is kept of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -189,24 +190,27 @@ fn filter(
     controllers: &[&str],
     parents: &[&str],
 ) -> Vec<Decoded> {
-    let called = |decoded: &Decoded, name: &str| {
-        decoded.link.name == name || decoded.link.alternative_names.iter().any(|n| n == name)
+    let called = |decoded: &Decoded, names: &HashSet<&str>| {
+        let mut all = decoded.link.alternative_names.iter();
+        names.contains(decoded.link.name.as_str()) || all.any(|n| names.contains(n.as_str()))
     };
-    let indices = |names: &[&str]| -> Vec<u32> {
+    let indices = |names: &[&str]| -> HashSet<u32> {
+        let names: HashSet<&str> = names.iter().copied().collect();
         all.iter()
-            .filter(|d| names.iter().any(|name| called(d, name)))
+            .filter(|d| called(d, &names))
             .map(|d| d.link.index)
             .collect()
     };
+    let kinds: HashSet<&str> = kinds.iter().copied().collect();
     let (controllers, parents) = (indices(controllers), indices(parents));
-    let names: std::collections::HashSet<&str> = keys
+    let names: HashSet<&str> = keys
         .iter()
         .filter_map(|key| match key {
             Key::Name(name) => Some(*name),
             Key::Index(_) => None,
         })
         .collect();
-    let numbers: std::collections::HashSet<u32> = keys
+    let numbers: HashSet<u32> = keys
         .iter()
         .filter_map(|key| match key {
             Key::Index(index) => Some(*index),
@@ -219,13 +223,9 @@ fn filter(
                 crate::contract::netlink::Kind::Loopback => "loopback",
                 _ => "ethernet",
             });
-            names.contains(d.link.name.as_str())
-                || d.link
-                    .alternative_names
-                    .iter()
-                    .any(|n| names.contains(n.as_str()))
+            called(d, &names)
                 || numbers.contains(&d.link.index)
-                || kinds.contains(&word)
+                || kinds.contains(word)
                 || controllers.contains(&d.controller)
                 || link::parent(&d.link.kind).is_some() && parents.contains(&d.parent)
         })
@@ -239,7 +239,7 @@ pub async fn named(channel: &mut Channel, links: &[String]) -> Result<Arc<Index>
     }
     let mut names = Index::new();
     if links.len() > MANY {
-        let wanted: std::collections::HashSet<_> = links.iter().map(String::as_str).collect();
+        let wanted: HashSet<_> = links.iter().map(String::as_str).collect();
         let all = all_names(channel).await?;
         let chosen = all
             .iter()
@@ -287,15 +287,12 @@ pub async fn addresses(channel: &mut Channel, links: &[String]) -> Result<Vec<Ad
 /// Routes within a scope.
 pub async fn routes(channel: &mut Channel, scope: &RouteScope) -> Result<Vec<Route>, Failure> {
     let what = "read routes";
-    let mut destinations = Vec::with_capacity(scope.destinations.len());
-    for prefix in &scope.destinations {
-        destinations.push(route::wanted_destination(prefix)?);
-    }
+    let destinations = scope.destinations.iter().map(route::wanted_destination);
     let mut wanted = route::Wanted {
-        tables: scope.tables.clone(),
-        protocols: scope.protocols.clone(),
-        links: Vec::new(),
-        destinations,
+        tables: scope.tables.iter().copied().collect(),
+        protocols: scope.protocols.iter().copied().collect(),
+        links: HashSet::new(),
+        destinations: destinations.collect::<Result<_, _>>()?,
     };
     if !scope.links.is_empty() {
         let names = named(channel, &scope.links).await;
@@ -356,16 +353,16 @@ fn filters(families: &[u8], wanted: &route::Wanted) -> Vec<route::Filter> {
             ..route::Filter::default()
         })
         .collect();
-    fn each<T: Copy>(
+    fn each<T: Copy + Ord>(
         all: &mut Vec<route::Filter>,
-        values: &[T],
+        values: &HashSet<T>,
         set: impl Fn(&mut route::Filter, T),
     ) {
-        let mut values: Vec<T> = values.to_vec();
         if values.is_empty() || values.len() > FEW || all.len() * values.len() > 2 * FEW {
-            values.clear();
             return;
         }
+        let mut values: Vec<T> = values.iter().copied().collect();
+        values.sort_unstable();
         *all = all
             .iter()
             .flat_map(|filter| values.iter().map(|value| (*filter, *value)))
@@ -375,21 +372,15 @@ fn filters(families: &[u8], wanted: &route::Wanted) -> Vec<route::Filter> {
             })
             .collect();
     }
-    let mut tables = wanted.tables.clone();
-    tables.sort_unstable();
-    tables.dedup();
-    each(&mut all, &tables, |filter, table| {
+    each(&mut all, &wanted.tables, |filter, table| {
         filter.table = Some(table)
     });
-    let mut protocols = wanted.protocols.clone();
-    protocols.sort_unstable();
-    protocols.dedup();
-    each(&mut all, &protocols, |filter, protocol| {
+    each(&mut all, &wanted.protocols, |filter, protocol| {
         filter.protocol = Some(protocol)
     });
     // The kernel matches a route if any of its hops leaves by the link: with several links it would come several times.
-    if let [index] = wanted.links[..] {
-        each(&mut all, &[index], |filter, index| {
+    if wanted.links.len() == 1 {
+        each(&mut all, &wanted.links, |filter, index| {
             filter.link = Some(index)
         });
     }

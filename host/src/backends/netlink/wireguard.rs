@@ -13,7 +13,7 @@ use super::message::Message;
 use super::socket::Channel;
 use crate::contract::netlink::{Wireguard, WireguardPeer};
 use crate::contract::types::{Failure, FailureCode, Secret};
-use crate::secrets::SecretStore;
+use crate::secrets::{SecretStore, of_link};
 
 /// The family that resolves the others (linux/genetlink.h).
 const GENL_ID_CTRL: u16 = 16;
@@ -99,6 +99,7 @@ pub async fn read(
     for (index, name) in devices {
         let mut request = Message::new(family, 0, &[CMD_GET_DEVICE, 1, 0, 0]);
         request.u32(DEVICE_IFINDEX, *index);
+        let place = of_link(name);
         let dumped = channel
             .dump(&request, |message, found: &mut Vec<Device>| {
                 if message.kind != family {
@@ -111,7 +112,7 @@ pub async fn read(
                 decode(
                     attributes(message.body.get(4..).unwrap_or(&[])),
                     device,
-                    secrets,
+                    &|text| secrets.mask_at(text, &place),
                 )
                 .map_err(|fault| fault.within("WG_CMD_GET_DEVICE"))
             })
@@ -151,21 +152,24 @@ fn key(item: &Attribute<'_>) -> Result<Option<String>, Fault> {
     }
 }
 
-fn decode(list: Attributes<'_>, device: &mut Device, secrets: &SecretStore) -> Result<(), Fault> {
+/// What stands for a key.
+type Mask<'m> = &'m dyn Fn(&str) -> Secret;
+
+fn decode(list: Attributes<'_>, device: &mut Device, mask: Mask<'_>) -> Result<(), Fault> {
     let wireguard = &mut device.wireguard;
     for item in list {
         let item = item?;
         match item.kind {
             DEVICE_PUBLIC_KEY => wireguard.public_key = key(&item)?,
             DEVICE_PRIVATE_KEY => {
-                wireguard.private_key = key(&item)?.map(|text| secrets.mask(&text));
+                wireguard.private_key = key(&item)?.map(|text| mask(&text));
             }
             DEVICE_LISTEN_PORT => wireguard.listen_port = Some(item.u16()?),
             DEVICE_FWMARK => wireguard.firewall_mark = Some(item.u32()?),
             DEVICE_PEERS => {
                 for peer in item.nested() {
                     let peer = peer.map_err(|f| f.within("WGDEVICE_A_PEERS"))?;
-                    decode_peer(peer.nested(), &mut device.peers, secrets)
+                    decode_peer(peer.nested(), &mut device.peers, mask)
                         .map_err(|f| f.within("WGDEVICE_A_PEERS"))?;
                 }
             }
@@ -178,7 +182,7 @@ fn decode(list: Attributes<'_>, device: &mut Device, secrets: &SecretStore) -> R
 fn decode_peer(
     list: Attributes<'_>,
     peers: &mut Vec<WireguardPeer>,
-    secrets: &SecretStore,
+    mask: Mask<'_>,
 ) -> Result<(), Fault> {
     let mut peer = WireguardPeer {
         public_key: String::new(),
@@ -192,7 +196,7 @@ fn decode_peer(
         match item.kind {
             PEER_PUBLIC_KEY => peer.public_key = key(&item)?.unwrap_or_default(),
             PEER_PRESHARED_KEY => {
-                peer.preshared_key = key(&item)?.map(|text| secrets.mask(&text));
+                peer.preshared_key = key(&item)?.map(|text| mask(&text));
             }
             PEER_ENDPOINT => peer.endpoint = Some(endpoint(item.value)?),
             PEER_KEEPALIVE => peer.persistent_keepalive = Some(item.u16()?),

@@ -35,10 +35,15 @@ pub fn configuration(options: &Options, builtins: &[Builtin], findings: &mut Fin
         return;
     };
     let mut found = origin.file.display().to_string();
+    let tenant = options.tenant();
     for builtin in builtins {
         let replaced = configuration.component(builtin.name).is_some();
         if let Some(granted) = configuration.grant(builtin.name).filter(|_| !replaced) {
-            let own = serde_json::to_string(&builtin.grant()).unwrap_or_default();
+            let own = match tenant {
+                Some(tenant) => builtin.grant_in_tenant(tenant.dbus_address.as_ref()),
+                None => builtin.grant(),
+            };
+            let own = serde_json::to_string(&own).unwrap_or_default();
             let granted = serde_json::to_string(&granted).unwrap_or_default();
             if own != granted {
                 found.push_str(&format!(

@@ -14,7 +14,7 @@ use clap::Args;
 use super::candidate::{Candidate, Looked, describe};
 use super::granting::{self, Choice};
 use super::inspect::standing;
-use super::settle::{refuse_pending, rewrite};
+use super::settle::{given_to_tenants, refuse_pending, rewrite};
 use super::store::{self, Record, Store};
 use crate::commands::options::Options;
 use crate::commands::print;
@@ -158,15 +158,20 @@ impl Add {
             "the configuration was written, and does not grant {name} what it should: look at it"
         );
         if let Some(old) = present.file.filter(|old| *old != file) {
+            let given = given_to_tenants(options, &old);
+            if !given.is_empty() {
+                say(&format!(
+                    "Its old file {} stays: {} have it, and go on with it until they name the new one.\n",
+                    old.display(),
+                    given.join(", ")
+                ));
+                return added(&record, &candidate);
+            }
             store
                 .discard(&old)
                 .with_context(|| format!("{name} is added; its old file stays"))?;
         }
-        print(&format!(
-            "added {name} {}  {}\n",
-            escape(&record.version),
-            candidate.digest
-        ))
+        added(&record, &candidate)
     }
 
     /// Refuses a name that has moved and a version that is older, unless the operator meant it.
@@ -225,6 +230,16 @@ impl Add {
         );
         Ok(())
     }
+}
+
+/// Says what was added.
+fn added(record: &Record, candidate: &Candidate) -> anyhow::Result<()> {
+    print(&format!(
+        "added {} {}  {}\n",
+        record.name,
+        escape(&record.version),
+        candidate.digest
+    ))
 }
 
 /// What the configuration has under the name so far.

@@ -1,9 +1,9 @@
 //! `op-dbus plugin remove`: takes a plugin out of the configuration, and its files away.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 
-use super::settle::{refuse_pending, rewrite};
+use super::settle::{given_to_tenants, refuse_pending, rewrite};
 use super::store::Store;
 use crate::commands::options::Options;
 use crate::commands::print;
@@ -33,6 +33,14 @@ impl Remove {
                 );
             }
         };
+        if let Some(file) = &file {
+            let given = given_to_tenants(options, file);
+            ensure!(
+                given.is_empty(),
+                "{name} is a tenant's too: {}. Take it out there first",
+                given.join(", ")
+            );
+        }
         let (state, _lock) = session.lock().await?;
         refuse_pending(options, name)?;
         let store = Store::open(options.state_dir())

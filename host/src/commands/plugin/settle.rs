@@ -1,10 +1,13 @@
 //! Changes of the configuration file by `op-dbus plugin add` and `remove`: written whole or not at all, read back, and noted in the audit log.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 
 use super::add::configuration_file;
 use crate::commands::built_in_grants;
 use crate::commands::options::Options;
+use crate::config::component::Component;
 use crate::config::edit::{Edit, EditError};
 use crate::config::replace::replace;
 use crate::config::{Config, noted};
@@ -59,10 +62,23 @@ pub(super) fn rewrite(
     Ok(configuration)
 }
 
-/// Refuses while some namespace has a transaction of the plugin's that is not over: its undo may need the plugin as it was.
+/// Where tenants are given a component: `tenants.NAME.plugins.PLUGIN` for each that has this file.
+pub(super) fn given_to_tenants(options: &Options, file: &Path) -> Vec<String> {
+    let mut given = Vec::new();
+    for (tenant, of_tenant) in &options.configuration.tenants {
+        for (plugin, config) in &of_tenant.plugins {
+            if matches!(&config.component, Some(Component::File(it)) if it == file) {
+                given.push(format!("tenants.{tenant}.plugins.{plugin}"));
+            }
+        }
+    }
+    given
+}
+
+/// Refuses while some namespace, or a tenant, has a transaction of the plugin's that is not over: its undo may need the plugin as it was.
 ///
 /// # Errors
-/// Names the namespace's directory; when a journal cannot be read.
+/// Names the journal; when one cannot be read.
 pub(super) fn refuse_pending(options: &Options, plugin: &str) -> anyhow::Result<()> {
     for directory in StateDir::all(options.state_dir())? {
         let pending = Journal::pending(&directory)?;
@@ -70,6 +86,22 @@ pub(super) fn refuse_pending(options: &Options, plugin: &str) -> anyhow::Result<
             bail!(
                 "a transaction of {plugin} is not over, and its undo may need the plugin as it is: {}. Finish it in its namespace with \
                  `op-dbus confirm`, `op-dbus rollback` or `op-dbus doctor`",
+                directory.join("journal").display()
+            );
+        }
+    }
+    // A tenant may have it under another name.
+    let pinned = options.configuration.plugins.get(plugin);
+    let Some(digest) = pinned.and_then(|it| it.digest).map(|it| it.hex()) else {
+        return Ok(());
+    };
+    for tenant in options.configuration.tenants.keys() {
+        let directory = options.state_dir_of(tenant);
+        let pending = Journal::pending(&directory)?;
+        if pending.iter().any(|it| it.digest == digest) {
+            bail!(
+                "a transaction of tenant {tenant} with {plugin} is not over, and its undo may need the plugin as it is: {}. Finish it with \
+                 `op-dbus --tenant {tenant} confirm`, `rollback` or `doctor`",
                 directory.join("journal").display()
             );
         }

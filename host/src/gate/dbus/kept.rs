@@ -10,6 +10,8 @@ pub(super) struct Kept<'g> {
     pub(super) gate: &'g Gate,
     /// Where they stand.
     pub(super) places: &'g [Pattern],
+    /// Whose they are; nobody's for signals, by which nothing is put back.
+    pub(super) of: Option<String>,
 }
 
 impl Secrets for Kept<'_> {
@@ -26,8 +28,21 @@ impl Secrets for Kept<'_> {
                  adds the key, or the argument's number, to secrets of the rule in dbus.rules",
             )));
         }
-        // A fingerprint alone refers to what the plugin was shown; a name must be granted.
-        if let Some(name) = &secret.name
+        let names = &secret.name;
+        if let (None, Some(fingerprint)) = (names, &secret.fingerprint)
+            && !gate.grant.covers_all_secrets()
+            && !self
+                .of
+                .as_ref()
+                .is_some_and(|of| gate.backends.secrets.was_at(fingerprint, of))
+        {
+            return Err(gate.refuse(failure(
+                FailureCode::Denied,
+                format!("the secret with the fingerprint {fingerprint:?} was not read from this object, to which alone it may be put back; to \
+                         allow it anywhere, the operator adds \"*\" to secrets (beside dbus)"),
+            )));
+        }
+        if let Some(name) = names
             && !any_matches(&gate.grant.secrets, name)
         {
             return Err(gate.refuse(failure(
@@ -43,7 +58,11 @@ impl Secrets for Kept<'_> {
         let says_where = ["file://", "pkcs11:"]
             .iter()
             .any(|scheme| text.starts_with(scheme));
-        (!says_where).then(|| self.gate.backends.secrets.mask(text))
+        let secrets = &self.gate.backends.secrets;
+        (!says_where).then(|| match &self.of {
+            Some(of) => secrets.mask_at(text, of),
+            None => secrets.mask(text),
+        })
     }
 
     fn censor(&self, text: &str) -> Option<String> {

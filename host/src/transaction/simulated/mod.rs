@@ -209,6 +209,7 @@ impl State {
             rule.family == asked.family
                 && (asked.priority.is_none() || rule.priority == asked.priority)
                 && (asked.source.is_none() || rule.source == asked.source)
+                && rule.action == asked.action
         });
         self.rules
             .remove(found.ok_or_else(|| refuse("ESRCH", "there is no such rule".into()))?);

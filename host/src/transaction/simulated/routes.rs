@@ -129,13 +129,16 @@ impl State {
 }
 
 fn connected(address: &Address) -> Route {
+    let is_ipv6 = is_ipv6(&address.address);
+    // IPv4 counts from the other end, if there is one.
+    let peer = address.peer.as_ref().filter(|_| !is_ipv6);
     let mut route = route(
-        &network(&address.address, address.prefix_length),
+        &network(peer.unwrap_or(&address.address), address.prefix_length),
         address.prefix_length,
     );
     route.protocol = PROTOCOL_KERNEL;
     route.next_hops = vec![hop(Some(&address.link), None)];
-    if is_ipv6(&address.address) {
+    if is_ipv6 {
         route.metric = Some(256);
     } else {
         route.metric = Some(0);

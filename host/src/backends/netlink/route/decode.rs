@@ -1,5 +1,7 @@
 //! Routes as the kernel shows them.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use super::{
@@ -12,16 +14,17 @@ use crate::backends::netlink::{ip, unknown};
 use crate::contract::netlink::{NextHop, Prefix, Route, RouteType, UnknownAttribute};
 use crate::contract::types::Failure;
 
-/// What a route is asked for by; an empty list asks for all.
+/// What a route is asked for by; an empty set asks for all.
+#[derive(Default)]
 pub struct Wanted {
-    pub tables: Vec<u32>,
-    pub protocols: Vec<u8>,
-    pub links: Vec<u32>,
-    pub destinations: Vec<(IpAddr, u8)>,
+    pub tables: HashSet<u32>,
+    pub protocols: HashSet<u8>,
+    pub links: HashSet<u32>,
+    pub destinations: HashSet<(IpAddr, u8)>,
 }
 
-fn within<T: PartialEq>(list: &[T], item: &T) -> bool {
-    list.is_empty() || list.contains(item)
+fn within<T: Eq + Hash>(set: &HashSet<T>, item: &T) -> bool {
+    set.is_empty() || set.contains(item)
 }
 
 /// A route whose next hops still name links by index.

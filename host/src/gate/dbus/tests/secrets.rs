@@ -148,7 +148,34 @@ async fn references_outside_the_grant_and_outside_secret_places_are_denied() {
         "a{sv}",
         r#"[{"psk":{"type":"s","data":{"fingerprint":"00ff"}}}]"#,
     );
-    assert_eq!(code(&gate.call(unknown).await), Some(FailureCode::NotFound));
+    assert_eq!(code(&gate.call(unknown).await), Some(FailureCode::Denied));
+}
+
+#[tokio::test]
+async fn a_fingerprint_goes_back_to_the_object_that_it_was_read_from_alone() {
+    let Some(private) = PrivateBus::start().await else {
+        return;
+    };
+    let _echo = Service::start(&private.address, service::NAME).await;
+    let directory = tempfile::tempdir().unwrap();
+    let book = Book::default();
+    let mut gate = gate(&private, ECHO, Mode::Read, &book);
+    gate.backends.secrets = store(directory.path());
+    let by_name = r#"[{"psk":{"type":"s","data":{"secret":"office-psk"}}}]"#;
+    let fingerprint = gate.backends.secrets.fingerprint(TEXT);
+    let by_fingerprint =
+        format!(r#"[{{"psk":{{"type":"s","data":{{"fingerprint":"{fingerprint}"}}}}}}]"#);
+    // It was seen, and not here.
+    gate.backends
+        .secrets
+        .mask_at(TEXT, "object org.example.Echo /elsewhere");
+    let back = echo("a{sv}", &by_fingerprint);
+    assert_eq!(
+        code(&gate.call(back.clone()).await),
+        Some(FailureCode::Denied)
+    );
+    gate.call(echo("a{sv}", by_name)).await.unwrap();
+    gate.call(back).await.unwrap();
 }
 
 #[tokio::test]

@@ -229,6 +229,7 @@ pub fn gate_with(address: String, grant: Grant, mode: Mode, book: &Book) -> Gate
             ovsdb: Arc::new(Lazy::new(Options::new(Remote::Unix("/nowhere".into())))),
             bus: Arc::new(Bus::connect(BusAddress::Explicit(address))),
             secrets: Arc::new(SecretStore::open(Vec::new(), None).unwrap()),
+            is_tenant: false,
         },
         recorder: Arc::new(book.clone()),
         budget: Budget::new(1000, 1 << 20, 16),
