@@ -173,3 +173,24 @@ fn what_the_daemon_cannot_do_stands_in_the_column_error() {
         .expect_err("it does not run");
     assert_eq!(failure.code, FailureCode::Unavailable);
 }
+
+#[test]
+fn what_the_schema_lacks_is_not_found_as_the_host_says_it_before_it_asks() {
+    let host = host();
+    host.ovs()
+        .add_bridge("br0")
+        .without_column("Bridge", "mcast_snooping_enable");
+    let select = |table: &str, columns: Value| json!([{"op": "select", "table": table, "where": [], "columns": columns}]);
+    host.enter(|| {
+        for operations in [
+            select("Bridge", json!(["name", "mcast_snooping_enable"])),
+            select("Switch", json!(["name"])),
+            json!([{"op": "update", "table": "Bridge", "where": [], "row": {"mcast_snooping_enable": true}}]),
+        ] {
+            let failure = transact(operations).unwrap_err();
+            assert_eq!((failure.code, failure.backend), (FailureCode::NotFound, None));
+        }
+        transact(select("Bridge", json!(["name", "stp_enable"]))).unwrap();
+        assert!(!ovsdb::schema("Open_vSwitch").unwrap().contains("mcast_snooping_enable"));
+    });
+}

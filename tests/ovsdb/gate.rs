@@ -342,6 +342,38 @@ async fn an_answer_that_is_lost_is_found_out_and_nothing_is_done_twice() {
 }
 
 #[tokio::test]
+async fn a_change_asks_for_its_own_confirmation_and_an_effect_that_is_unknown_for_another() {
+    let Some(mut stage) = Stage::set().await else {
+        return;
+    };
+    stage.server.start_switch();
+    let gate = stage.gate(OvsdbGrant::of_net(), Mode::Change);
+    let add = json!(bridge("br0", &[]));
+    let results = gate.transact(DATABASE, &add.to_string()).await.unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
+    assert_eq!(
+        results.as_array().unwrap().len(),
+        add.as_array().unwrap().len(),
+        "the plugin gets the results of its own operations"
+    );
+    gate.settle(DATABASE).await.unwrap();
+    let number = stage.server.vsctl(&["get", "Interface", "br0", "ofport"]);
+    assert_eq!(number.trim(), "65534", "ovs-vswitchd has carried it out");
+    assert_eq!(stage.recording.changes.lock().unwrap().len(), 1);
+
+    *stage.recording.lose_next.lock().unwrap() = Some(Lost::After);
+    let change =
+        json!([{"op": "update", "table": "Bridge", "where": [], "row": {"fail_mode": "secure"}}]);
+    gate.transact(DATABASE, &change.to_string()).await.unwrap();
+    gate.settle(DATABASE).await.unwrap();
+    assert_eq!(stage.recording.changes.lock().unwrap().len(), 3);
+    // A look changes nothing.
+    let look = json!([{"op": "select", "table": "Bridge", "where": []}]);
+    gate.transact(DATABASE, &look.to_string()).await.unwrap();
+    assert_eq!(stage.recording.changes.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn what_ovs_vswitchd_says_of_an_interface_fails_the_settling() {
     let Some(mut stage) = Stage::set().await else {
         return;

@@ -35,6 +35,16 @@ impl Server {
 
     /// Starts one with more arguments.
     pub fn start_with(remotes: &[String]) -> Option<Self> {
+        Self::start_as(remotes, |_| {})
+    }
+
+    /// Starts one whose schema is another.
+    #[allow(dead_code, reason = "only the tests of the whole change the schema")]
+    pub fn start_with_schema(change: impl FnOnce(&mut Value)) -> Option<Self> {
+        Self::start_as(&[], change)
+    }
+
+    fn start_as(remotes: &[String], change: impl FnOnce(&mut Value)) -> Option<Self> {
         let is_installed = Path::new(SCHEMA).exists()
             && Command::new("ovsdb-server")
                 .arg("--version")
@@ -55,11 +65,16 @@ impl Server {
             namespace: None,
             is_lent: false,
         };
+        let text = std::fs::read_to_string(SCHEMA).expect("the schema can be read");
+        let mut schema = serde_json::from_str(&text).expect("the schema is JSON");
+        change(&mut schema);
+        let path = server.path("schema.json");
+        std::fs::write(&path, schema.to_string()).expect("the schema can be written");
         let database = server.path("conf.db");
         run(Command::new("ovsdb-tool")
             .arg("create")
             .arg(database)
-            .arg(SCHEMA));
+            .arg(path));
         server.start_server();
         server.vsctl(&["--no-wait", "init"]);
         Some(server)

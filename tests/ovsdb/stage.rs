@@ -81,9 +81,17 @@ impl Database for Recording {
     }
 
     async fn settle(&self, database: &str) -> Result<(), OvsdbError> {
+        // To ask anew changes something.
+        let asks = json!({"op": "mutate", "table": "Open_vSwitch"});
+        self.changes.lock().unwrap().push(vec![asks]);
         self.client
             .settle(database, std::time::Duration::from_secs(60))
             .await
+    }
+
+    async fn settled(&self, database: &str, wanted: i64) -> Result<(), OvsdbError> {
+        let patience = std::time::Duration::from_secs(60);
+        self.client.settled(database, wanted, patience).await
     }
 }
 

@@ -50,6 +50,9 @@ impl Database for Quiet {
     async fn settle(&self, _: &str) -> Result<(), OvsdbError> {
         Err(OvsdbError::NoSwitch)
     }
+    async fn settled(&self, _: &str, _: i64) -> Result<(), OvsdbError> {
+        Err(OvsdbError::NoSwitch)
+    }
 }
 
 /// Undoes all that was noted; with `lose_after`, as if killed after that many transactions.

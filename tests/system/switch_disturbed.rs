@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::certificates::make_certificates;
 use crate::namespace::{CONFIGURATION, Namespace, Run, assert_same};
+use crate::paused::Paused;
 use crate::server::{Server, wait_until};
 use crate::switch::{Switch, bridge};
 
@@ -152,6 +153,24 @@ fn an_undo_killed_at_any_point_on_open_vswitch_is_taken_up_by_the_next_command()
     }
     println!("killed {killed} undos of Open vSwitch's rows");
     assert!(killed >= 6, "{killed}");
+}
+
+#[test]
+fn a_port_that_comes_between_plan_and_apply_does_not_go_with_its_bridge() {
+    let Some(switch) = machine() else { return };
+    switch.card("tap100");
+    switch.apply(&json!({"interfaces": [bridge("vmbr0", json!(["eth0"]))]}));
+    let file = switch.file(&json!({"interfaces": [{"name": "vmbr0", "state": "absent"}]}));
+    let remote = switch.server.remote().to_string();
+    let file = file.to_str().expect("a path in UTF-8");
+    let arguments = ["--ovsdb", &remote, "apply", file];
+    let paused = Paused::at(&switch.namespace, "apply.before-plugin=pause", &arguments);
+    switch.server.vsctl(&["add-port", "vmbr0", "tap100"]);
+    let (code, said) = paused.go_on();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("tap100"), "{said}");
+    let ports = switch.server.vsctl(&["list-ports", "vmbr0"]);
+    assert_eq!(ports, "eth0\ntap100\n");
 }
 
 /// Answers every connection's first request with these bytes, and hangs up when the client does.

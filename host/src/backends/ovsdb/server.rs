@@ -37,6 +37,9 @@ pub trait Server: Send + Sync {
 
     /// See [`Client::settle`].
     async fn settle(&self, database: &str) -> Result<(), OvsdbError>;
+
+    /// See [`Client::settled`].
+    async fn settled(&self, database: &str, wanted: i64) -> Result<(), OvsdbError>;
 }
 
 /// A server that is connected to at its first use: most transactions have nothing to do with Open vSwitch, and most machines have none.
@@ -107,5 +110,10 @@ impl Server for Lazy {
 
     async fn settle(&self, database: &str) -> Result<(), OvsdbError> {
         self.client().await?.settle(database, SETTLING).await
+    }
+
+    async fn settled(&self, database: &str, wanted: i64) -> Result<(), OvsdbError> {
+        let client = self.client().await?;
+        client.settled(database, wanted, SETTLING).await
     }
 }

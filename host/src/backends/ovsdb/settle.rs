@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::error::OvsdbError;
 use super::monitor::{Monitor, MonitorRequest, TableRequest};
+use super::schema::Schema;
+use super::transact::Results;
 
 /// The table with one row that holds the two counters.
 const TABLE: &str = "Open_vSwitch";
@@ -24,6 +26,25 @@ struct Progress {
     reached: AtomicI64,
 }
 
+/// Operations at the end of a transaction that ask ovs-vswitchd to confirm it: it looks at the database once then, and not a second time
+/// for a request of its own. `None` where the schema has no such counter.
+pub fn request(schema: &Schema) -> Option<[Value; 2]> {
+    schema.column(TABLE, "next_cfg").map(|_| raising())
+}
+
+/// What [`request`] raised the counter to, from the results of the transaction in which it began with operation `number`.
+pub fn requested(results: &Results, number: usize) -> Option<i64> {
+    let mut rows = results.rows(number + 1);
+    rows.next()?.get("next_cfg")?.as_i64()
+}
+
+fn raising() -> [Value; 2] {
+    [
+        json!({"op": "mutate", "table": TABLE, "where": [], "mutations": [["next_cfg", "+=", 1]]}),
+        json!({"op": "select", "table": TABLE, "where": [], "columns": ["next_cfg"]}),
+    ]
+}
+
 impl Client {
     /// Asks ovs-vswitchd to confirm what was committed so far, and waits until it has.
     ///
@@ -31,9 +52,31 @@ impl Client {
     /// `Unsettled` (or `Deadline`, if it is ovsdb-server that is slow) when `within` has passed and ovs-vswitchd runs, `NoSwitch` when it does not run (known
     /// after [`super::Options::switch_restart`]); otherwise as [`Client::transact`] and [`Client::monitor`].
     pub async fn settle(&self, database: &str, within: Duration) -> Result<(), OvsdbError> {
+        self.settle_at(database, None, within).await
+    }
+
+    /// Waits until ovs-vswitchd has carried out what [`request`] asked it to confirm.
+    ///
+    /// # Errors
+    /// As [`Client::settle`].
+    pub async fn settled(
+        &self,
+        database: &str,
+        wanted: i64,
+        within: Duration,
+    ) -> Result<(), OvsdbError> {
+        self.settle_at(database, Some(wanted), within).await
+    }
+
+    async fn settle_at(
+        &self,
+        database: &str,
+        wanted: Option<i64>,
+        within: Duration,
+    ) -> Result<(), OvsdbError> {
         let began = Instant::now();
         let progress = Progress::default();
-        let waiting = self.settle_unbounded(database, &progress);
+        let waiting = self.settle_unbounded(database, wanted, &progress);
         tokio::pin!(waiting);
         if let Ok(done) =
             tokio::time::timeout(within.min(self.options().switch_restart), &mut waiting).await
@@ -68,6 +111,7 @@ impl Client {
     async fn settle_unbounded(
         &self,
         database: &str,
+        wanted: Option<i64>,
         progress: &Progress,
     ) -> Result<(), OvsdbError> {
         let columns = TableRequest {
@@ -80,7 +124,10 @@ impl Client {
                 tables: BTreeMap::from([(TABLE.to_owned(), columns)]),
             })
             .await?;
-        let wanted = self.ask_to_confirm(database).await?;
+        let wanted = match wanted {
+            Some(wanted) => wanted,
+            None => self.ask_to_confirm(database).await?,
+        };
         progress.wanted.store(wanted, Ordering::Relaxed);
         loop {
             monitor.next().await?;
@@ -94,20 +141,13 @@ impl Client {
 
     /// Raises `next_cfg` and returns what it is then.
     async fn ask_to_confirm(&self, database: &str) -> Result<i64, OvsdbError> {
-        let operations = [
-            json!({"op": "mutate", "table": TABLE, "where": [], "mutations": [["next_cfg", "+=", 1]]}),
-            json!({"op": "select", "table": TABLE, "where": [], "columns": ["next_cfg"]}),
-        ];
+        let operations = raising();
         let results = match self.transact(database, &operations).await {
             // To raise it twice costs ovs-vswitchd one more look at the database and does no harm.
             Err(OvsdbError::EffectUnknown { .. }) => self.transact(database, &operations).await?,
             results => results?,
         };
-        let mut rows = results.rows(1);
-        rows.next()
-            .and_then(|row| row.get("next_cfg"))
-            .and_then(Value::as_i64)
-            .ok_or_else(|| self.without_row(database))
+        requested(&results, 0).ok_or_else(|| self.without_row(database))
     }
 
     /// Whether an ovs-vswitchd runs: it holds its lock then (RFC 7047 section 4.1.8).

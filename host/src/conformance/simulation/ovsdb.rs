@@ -75,6 +75,11 @@ impl Server for SimulatedServer {
             .and_then(Result::ok)
             .ok_or(OvsdbError::NoSwitch)
     }
+
+    /// The simulated daemon acts when it is waited for.
+    async fn settled(&self, database: &str, _: i64) -> Result<(), OvsdbError> {
+        self.settle(database).await
+    }
 }
 
 /// As ovsdb-server says it (RFC 7047 section 4.1.2).

@@ -3,8 +3,8 @@
 mod answer;
 mod scope;
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::{Gate, Mode, Rehearsed, failure};
 use crate::backends::ovsdb::effect::{Effect, effect};
 use crate::backends::ovsdb::image::{image, links};
 use crate::backends::ovsdb::operation::{Operation, RandomUuids, parse};
-use crate::backends::ovsdb::{OvsdbError, Schema};
+use crate::backends::ovsdb::{OvsdbError, Schema, settle};
 use crate::contract::types::{BackendError, Failure, FailureCode};
 use crate::document;
 use scope::Scope;
@@ -28,6 +28,22 @@ const ATTEMPTS: u32 = 5;
 pub struct Progress {
     /// Rows of the table Interface that its transactions made or changed.
     interfaces: Mutex<BTreeSet<String>>,
+    /// The configuration that ovs-vswitchd was last asked to confirm, by database. None after a transaction whose effect is unknown.
+    requested: Mutex<BTreeMap<String, i64>>,
+}
+
+impl Progress {
+    fn note_requested(&self, database: &str, number: Option<i64>) {
+        let mut requested = unpoisoned(&self.requested);
+        match number {
+            Some(number) => requested.insert(database.to_owned(), number),
+            None => requested.remove(database),
+        };
+    }
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|broken| broken.into_inner())
 }
 
 /// A refusal, with what would have to be granted.
@@ -221,11 +237,7 @@ impl Gate {
                 .changes
                 .iter()
                 .filter(|change| change.table == "Interface");
-            let mut touched = self
-                .progress_of_ovsdb
-                .interfaces
-                .lock()
-                .unwrap_or_else(|broken| broken.into_inner());
+            let mut touched = unpoisoned(&self.progress_of_ovsdb.interfaces);
             touched.extend(interfaces.map(|change| change.uuid.clone()));
         }
         Ok(show(results))
@@ -279,7 +291,8 @@ impl Gate {
             .await
     }
 
-    /// Sends the operations between the guards and the host's comment. Returns their results alone.
+    /// Sends the operations after the guards and the host's comment; where they change something, with a request to ovs-vswitchd to confirm
+    /// it. Returns their results alone.
     async fn commit(
         &self,
         schema: &Schema,
@@ -292,6 +305,9 @@ impl Gate {
         };
         let comment = Operation::Comment(comment);
         let ahead = effect.guards.len();
+        let changes = operations.iter().any(Operation::changes);
+        let request =
+            settle::request(schema).filter(|_| changes && !operations.contains(&Operation::Abort));
         // The comment goes first: an `abort` among the operations ends the transaction where it stands.
         let all: Vec<Value> = effect
             .guards
@@ -299,11 +315,22 @@ impl Gate {
             .chain([&comment])
             .chain(operations)
             .map(Operation::to_json)
+            .chain(request.clone().into_iter().flatten())
             .collect();
+        let progress = &self.progress_of_ovsdb;
         match self.backends.ovsdb.transact(&schema.name, &all).await {
-            Ok(results) => Ok(results.into_json().split_off(ahead + 1)),
+            Ok(results) => {
+                let after = ahead + 1 + operations.len();
+                if request.is_some() {
+                    progress.note_requested(&schema.name, settle::requested(&results, after));
+                }
+                let mut results = results.into_json();
+                results.truncate(after);
+                Ok(results.split_off(ahead + 1))
+            }
             Err(OvsdbError::Conflict { number, .. }) if number < ahead => Err(Stopped::Moved),
             Err(OvsdbError::EffectUnknown { cause }) => {
+                progress.note_requested(&schema.name, None);
                 match answer::took_effect(&*self.backends.ovsdb, schema, effect).await {
                     Ok(Some(true)) => Ok(answer::rehearsed(operations, effect, Vec::new())),
                     Ok(Some(false)) => Err(Stopped::Moved),
@@ -330,11 +357,14 @@ impl Gate {
             Mode::Rehearse => return Ok(()),
             Mode::Pure | Mode::Change => {}
         }
-        self.backends.ovsdb.settle(database).await?;
-        let touched = {
-            let touched = self.progress_of_ovsdb.interfaces.lock();
-            touched.unwrap_or_else(|broken| broken.into_inner()).clone()
-        };
+        let requested = unpoisoned(&self.progress_of_ovsdb.requested)
+            .get(database)
+            .copied();
+        match requested {
+            Some(wanted) => self.backends.ovsdb.settled(database, wanted).await?,
+            None => self.backends.ovsdb.settle(database).await?,
+        }
+        let touched = unpoisoned(&self.progress_of_ovsdb.interfaces).clone();
         let schema = self.backends.ovsdb.schema(database).await?;
         if touched.is_empty() || schema.column("Interface", "error").is_none() {
             return Ok(());

@@ -19,7 +19,7 @@ use crate::backends::netlink::Kernel;
 use crate::backends::ovsdb::effect::{RowKey, effect};
 use crate::backends::ovsdb::image::{Image, RowImage, image, links, merged};
 use crate::backends::ovsdb::operation::Operation;
-use crate::backends::ovsdb::{OvsdbError, Schema, Server};
+use crate::backends::ovsdb::{OvsdbError, Schema, Server, settle};
 use crate::contract::types::{Failure, FailureCode};
 use crate::gate::Recorder;
 use crate::plugin::failure::describe;
@@ -85,6 +85,7 @@ impl Restoring<'_> {
     async fn run(mut self, database: &str) -> Result<Vec<Difference>, Failure> {
         // A row that a whole transaction fails by is left out of the next.
         let mut whole_refusal = None;
+        let mut requested = None;
         let mut rounds = 0;
         let differences = loop {
             pass("ovsdb-undo.before-read")?;
@@ -99,8 +100,9 @@ impl Restoring<'_> {
             let sent = self.send(&schema, &plan.operations()).await;
             pass("ovsdb-undo.after-transact")?;
             match sent {
-                Ok(()) => {}
-                Err(Refusal::Moved) => {}
+                Ok(number) => requested = number,
+                // It may have taken effect, with a number that nobody told.
+                Err(Refusal::Moved) => requested = None,
                 Err(Refusal::Step(number, because)) => {
                     self.refusals
                         .insert(plan.steps[number].row.clone(), because);
@@ -111,14 +113,23 @@ impl Restoring<'_> {
         };
         // Without it the kernel's links would not be there yet, and what hangs from them could not be restored. Repeated after a kill, too:
         // who was killed may not have waited.
-        if let Err(error) = self.server.settle(database).await {
+        let settled = match requested {
+            Some(number) => self.server.settled(database, number).await,
+            None => self.server.settle(database).await,
+        };
+        if let Err(error) = settled {
             tracing::warn!("the OVSDB rows are restored, but {error}");
         }
         pass("ovsdb-undo.done")?;
         Ok(differences)
     }
 
-    async fn send(&self, schema: &Schema, operations: &[Operation]) -> Result<(), Refusal> {
+    /// Sends operations as one transaction; the configuration that ovs-vswitchd is asked to confirm with it.
+    async fn send(
+        &self,
+        schema: &Schema,
+        operations: &[Operation],
+    ) -> Result<Option<i64>, Refusal> {
         let effect = effect(self.server, schema, operations, false).await?;
         let image = image(self.server, schema, &effect).await?;
         self.recorder
@@ -140,15 +151,18 @@ impl Restoring<'_> {
         let ahead = effect.guards.len();
         let comment = Operation::Comment(format!("op-dbus: undo of {}", self.plugin));
         let durable = Operation::Commit { durable: true };
-        let all: Vec<Value> = effect
+        let request = settle::request(schema);
+        let mut all: Vec<Value> = effect
             .guards
             .iter()
             .chain(operations)
             .chain([&comment, &durable])
             .map(Operation::to_json)
             .collect();
+        let after = all.len();
+        all.extend(request.into_iter().flatten());
         match self.server.transact(&schema.name, &all).await {
-            Ok(_) => Ok(()),
+            Ok(results) => Ok(settle::requested(&results, after)),
             Err(OvsdbError::Conflict { .. } | OvsdbError::EffectUnknown { .. }) => {
                 Err(Refusal::Moved)
             }

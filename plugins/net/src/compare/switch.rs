@@ -12,7 +12,7 @@ use super::{Extent, Index, Losses, Wishes, link, port};
 use crate::order::Phases;
 use crate::ovs::{OWNER, OWNER_KEY};
 use crate::section::port::PortSettings;
-use crate::section::{Interface, LinkType, OvsDb, Section, State, TextMap};
+use crate::section::{Interface, LinkType, OvsDb, Port, Section, State, TextMap};
 use crate::step::{Difference, Object, Step, json, tree};
 
 /// What becomes of Open vSwitch.
@@ -247,7 +247,16 @@ fn gone(
         state,
         ..Interface::named(have.name.clone())
     };
-    draft.entry(Some(entry(None)), entry(Some(State::Absent)));
+    let port = |name: &str| Port {
+        name: name.to_owned(),
+        ..Port::default()
+    };
+    let ports: Vec<Port> = current.ports(&have.name).map(port).collect();
+    let before = Interface {
+        ports: (!ports.is_empty()).then_some(ports),
+        ..entry(None)
+    };
+    draft.entry(Some(before), entry(Some(State::Absent)));
     draft.say(format!("remove bridge {}", have.name));
     draft.disruptive = true;
     if wish.interface.is_absent() {

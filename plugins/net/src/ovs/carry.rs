@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::read::{Rows, Scope};
 use super::{DATABASE, change, shown};
 use crate::compare::same;
-use crate::section::{Interface, LinkType, Section};
+use crate::section::{Interface, LinkType, OvsDb, Port, Section, TextMap};
 use crate::step::tree;
 
 /// Carries out a change.
@@ -30,9 +30,9 @@ pub fn carry_out(before: &Section, after: &Section) -> Result<(), Failure> {
         return Ok(());
     }
     ovsdb::settle(DATABASE)?;
-    let rows = Rows::within(&scope)?;
-    is_well(&rows, after)?;
-    has_links(&rows, after)
+    let now = Rows::within(&scope)?;
+    is_well(&now, &rows, after)?;
+    has_links(&now, after)
 }
 
 /// The names that a change speaks of.
@@ -45,6 +45,8 @@ fn scope(before: &Section, after: &Section) -> Scope {
     for interface in before.interfaces().iter().chain(after.interfaces()) {
         scope.names.insert(interface.name.clone());
         scope.names.extend(interface.controller.clone().flatten());
+        let ports = interface.ports.iter().flatten();
+        scope.names.extend(ports.map(|port| port.name.clone()));
         let bond = interface.port.as_ref().and_then(|port| port.bond.as_ref());
         scope.names.extend(
             bond.and_then(|bond| bond.ports.clone())
@@ -71,8 +73,15 @@ fn unchanged(rows: &Rows, before: &Section, after: &Section) -> Result<(), Failu
         let mut saw = saw.clone();
         // What the kernel calls it does not count here.
         saw.r#type = None;
+        let ports = saw.ports.take();
         if !same(&tree(&saw), &tree(is)) {
             return Err(changed(&saw.name, "has changed"));
+        }
+        // A port that came meanwhile would go along, and nobody agreed to that.
+        if goes(after, &saw.name)
+            && let Some(port) = unseen_port(rows, &saw.name, ports.as_deref().unwrap_or_default())?
+        {
+            return Err(changed(&saw.name, &format!("has a new port {port}")));
         }
     }
     let new = after
@@ -84,11 +93,47 @@ fn unchanged(rows: &Rows, before: &Section, after: &Section) -> Result<(), Failu
             return Err(changed(&wanted.name, "has come"));
         }
     }
+    let (none, no_keys) = (OvsDb::default(), TextMap::new());
+    let saw = before.ovs_db.as_ref().unwrap_or(&none);
+    let wanted = after.ovs_db.as_ref().unwrap_or(&none);
+    for (column, saw, wanted) in [
+        ("external_ids", &saw.external_ids, &wanted.external_ids),
+        ("other_config", &saw.other_config, &wanted.other_config),
+    ] {
+        let is = rows.root.as_ref().map(|root| root.map(column));
+        let (is, saw) = (
+            is.as_ref().unwrap_or(&no_keys),
+            saw.as_ref().unwrap_or(&no_keys),
+        );
+        let mut keys = wanted.iter().flat_map(|keys| keys.keys());
+        if let Some(key) = keys.find(|key| is.get(*key) != saw.get(*key)) {
+            return Err(changed(&format!("{column}:{key}"), "has changed"));
+        }
+    }
     Ok(())
 }
 
-/// That ovs-vswitchd has every interface that the change speaks of.
-fn is_well(rows: &Rows, after: &Section) -> Result<(), Failure> {
+/// Whether a bridge is to be removed.
+fn goes(after: &Section, name: &str) -> bool {
+    let mut wanted = after.interfaces().iter();
+    wanted.any(|it| it.name == name && it.is_absent() && it.r#type == Some(LinkType::OvsBridge))
+}
+
+/// The name of a port of a bridge that is not among those that were seen.
+fn unseen_port(rows: &Rows, bridge: &str, seen: &[Port]) -> Result<Option<String>, Failure> {
+    let ports = rows.bridge(bridge).map(|row| row.uuids("ports"));
+    for uuid in ports.unwrap_or_default() {
+        let name = rows.port_name(uuid)?;
+        let is_known = |name: &String| name == bridge || seen.iter().any(|port| port.name == *name);
+        if let Some(name) = name.filter(|name| !is_known(name)) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// That ovs-vswitchd has every interface that the change speaks of. What it could not have before this change is none of its doing.
+fn is_well(rows: &Rows, earlier: &Rows, after: &Section) -> Result<(), Failure> {
     let mut interfaces = BTreeSet::new();
     for wanted in after.interfaces().iter().filter(|it| !it.is_absent()) {
         interfaces.insert(wanted.name.clone());
@@ -97,7 +142,14 @@ fn is_well(rows: &Rows, after: &Section) -> Result<(), Failure> {
         interfaces.extend(of_port.filter_map(|row| row.text("name")));
     }
     for name in interfaces {
-        if let Some(text) = rows.interface(&name).and_then(|row| row.text("error")) {
+        let Some(row) = rows.interface(&name) else {
+            continue;
+        };
+        let was = earlier
+            .interface(&name)
+            .filter(|was| was.uuid == row.uuid)
+            .and_then(|was| was.text("error"));
+        if let Some(text) = row.text("error").filter(|text| was.as_ref() != Some(text)) {
             return Err(Failure {
                 code: FailureCode::Refused,
                 message: format!("Open vSwitch cannot have {name}: {text}"),

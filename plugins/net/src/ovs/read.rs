@@ -225,6 +225,18 @@ impl Rows {
         Ok(())
     }
 
+    /// The name of a port, which may not be among the rows that were read.
+    ///
+    /// # Errors
+    /// What the host answered.
+    pub fn port_name(&self, uuid: &str) -> Result<Option<String>, Failure> {
+        if let Some(port) = self.ports.get(uuid) {
+            return Ok(port.text("name"));
+        }
+        let found = transact(by_uuid("Port", PORT, &[uuid.to_owned()]))?;
+        Ok(found.iter().flatten().find_map(|row| row.text("name")))
+    }
+
     /// The bridge with this name.
     pub fn bridge(&self, name: &str) -> Option<&Row> {
         self.bridges
@@ -300,8 +312,8 @@ fn transact(operations: Vec<Value>) -> Result<Vec<Vec<Row>>, Failure> {
     let count = operations.len();
     let operations = Value::Array(operations);
     let answer = match ovsdb::transact(DATABASE, &operations.to_string()) {
-        // An older server lacks a column: ask for all that it has.
-        Err(failure) if is_about_a_column(&failure) => {
+        // An older schema lacks a column: ask for all that it has. Where it is a table or the database that is missing, that is answered again.
+        Err(failure) if failure.code == FailureCode::NotFound => {
             let Value::Array(mut operations) = operations else {
                 return Err(failure);
             };
@@ -323,17 +335,6 @@ fn transact(operations: Vec<Value>) -> Result<Vec<Vec<Row>>, Failure> {
         _ => Vec::new(),
     };
     Ok(results.into_iter().take(count).map(rows).collect())
-}
-
-fn is_about_a_column(failure: &Failure) -> bool {
-    let words = failure.backend.as_ref();
-    words.is_some_and(|words| {
-        words.name == "syntax error"
-            && words
-                .text
-                .as_ref()
-                .is_some_and(|text| text.contains("column"))
-    })
 }
 
 fn strange() -> Failure {

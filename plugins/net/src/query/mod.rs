@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use op_dbus_plugin::{Failure, netlink as nl};
 
 use crate::section::vlans::{Entry, Range};
-use crate::section::{Interface, Ip, Method, OvsDb, Route, Rule, Section, Vlans};
+use crate::section::{Interface, Ip, LinkType, Method, OvsDb, Route, Rule, Section, Vlans};
 
 pub use scope::{Read, read, within};
 
@@ -178,6 +178,8 @@ impl Reading {
             let name = self.interfaces[place].name.clone();
             if let Some(Some(controller)) = self.interfaces[place].controller.clone()
                 && let Some(controller) = self.get(&controller)
+                // The links of a bond of Open vSwitch are listed in the bond's own settings.
+                && controller.r#type != Some(LinkType::OvsPort)
             {
                 let port = crate::section::Port {
                     name,

@@ -44,7 +44,6 @@ pub fn read(section: &Section) -> Result<(Section, Read), Failure> {
     let remade = switch::within(&mut reading, section)?;
     let mut anew = stacked(&mut reading, section)?;
     anew.extend(remade);
-    anew.extend(changes_datapath(section));
     let needs = Needs::of(&reading, section, &anew);
     if !needs.addresses.is_empty() {
         reading.add_addresses(nl::addresses(&needs.addresses)?)?;
@@ -82,19 +81,6 @@ pub fn read(section: &Section) -> Result<(Section, Read), Failure> {
             .retain(|rule| wanted.contains(&rule.key()) || absent(rule));
     }
     Ok((reading.section(), read))
-}
-
-/// Bridges of Open vSwitch whose link is made anew if they switch elsewhere.
-fn changes_datapath(section: &Section) -> impl Iterator<Item = String> {
-    let changes = |it: &&Interface| {
-        let settings = it.ovs_bridge.as_ref();
-        settings.is_some_and(|bridge| bridge.datapath_type.is_some())
-    };
-    section
-        .interfaces()
-        .iter()
-        .filter(changes)
-        .map(|it| it.name.clone())
 }
 
 /// The links that a section names, by itself or as controller, port, parent or peer.

@@ -10,6 +10,7 @@ use crate::compare::DATAPATH;
 use crate::kind;
 use crate::ovs::read::{Rows, Scope};
 use crate::ovs::shown;
+use crate::section::ovs::Datapath;
 use crate::section::{Interface, LinkType, OvsDb, Section};
 
 /// Reads everything of it, where it is there.
@@ -135,8 +136,6 @@ fn scope(section: &Section) -> Scope {
 fn remade(rows: &Rows, section: &Section) -> HashSet<String> {
     let mut names = HashSet::new();
     for it in section.interfaces() {
-        let settings = it.ovs_bridge.as_ref();
-        let remakes = settings.is_some_and(|bridge| bridge.datapath_type.is_some());
         let others = it
             .r#type
             .as_ref()
@@ -144,6 +143,11 @@ fn remade(rows: &Rows, section: &Section) -> HashSet<String> {
         let Some(bridge) = rows.bridge(&it.name) else {
             continue;
         };
+        let settings = it.ovs_bridge.as_ref();
+        let wanted = settings.and_then(|bridge| bridge.datapath_type);
+        let datapath = bridge.text("datapath_type");
+        let datapath = datapath.as_deref().unwrap_or(Datapath::System.word());
+        let remakes = wanted.is_some_and(|wanted| wanted.word() != datapath);
         if it.is_absent() || it.is_only_name() || remakes || others {
             let ports = bridge.uuids("ports").into_iter();
             names.extend(ports.filter_map(|uuid| rows.ports.get(uuid)?.text("name")));

@@ -110,8 +110,9 @@ impl schemars::JsonSchema for LinkType {
 keys! {
     /// An interface. What is not mentioned stays as it is.
     pub struct Interface {
-        /// Its name in the kernel.
-        #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1, max = 15)))]
+        /// Its name in the kernel, of 15 bytes at most. A patch port, a tunnel or a bond of Open vSwitch is no link of the kernel and may have a
+        /// longer one.
+        #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1, max = 127)))]
         name: String,
     }
     optional {

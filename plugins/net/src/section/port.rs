@@ -236,13 +236,13 @@ impl schemars::JsonSchema for Port {
         let settings = PortSettings::json_schema(generator);
         let mut object = settings.as_value().clone();
         object["properties"]["name"] = serde_json::json!({
-            "description": "The port's name.", "type": "string", "minLength": 1, "maxLength": 15
+            "description": "The port's name.", "type": "string", "minLength": 1, "maxLength": 127
         });
         object["required"] = serde_json::json!(["name"]);
         object["description"] = "A port with its settings.".into();
         schemars::json_schema!({
             "description": "A port: its name, or an object with `name` and its settings.",
-            "anyOf": [{"type": "string", "minLength": 1, "maxLength": 15}, object]
+            "anyOf": [{"type": "string", "minLength": 1, "maxLength": 127}, object]
         })
     }
 }

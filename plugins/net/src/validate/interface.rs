@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use super::Problems;
 use crate::kind;
+use crate::section::port::PortSettings;
 use crate::section::{Interface, LinkType, Section};
 
 /// The kernel's IFNAMSIZ without the closing NUL.
 const NAME_BYTES: usize = 15;
+/// The kernel's ALTIFNAMSIZ without the closing NUL: whether a link has a port's name is asked by that, too.
+const PORT_NAME_BYTES: usize = 127;
 /// The kernel's IFALIASZ without the closing NUL.
 const DESCRIPTION_BYTES: usize = 255;
 /// IPv6 needs links that carry packets of this size (RFC 8200 section 5).
@@ -16,9 +19,22 @@ const IPV6_MTU: u32 = 1280;
 /// Names: their form, and that each is given once.
 pub fn names(desired: &Section, problems: &mut Problems) {
     let mut seen: HashMap<&str, String> = HashMap::new();
+    let ports = desired
+        .interfaces()
+        .iter()
+        .flat_map(|it| &it.ports)
+        .flatten();
+    let listed: HashMap<&str, &PortSettings> = ports
+        .map(|port| (port.name.as_str(), &port.settings))
+        .collect();
     for (at, interface) in desired.interfaces().iter().enumerate() {
         let path = format!("/interfaces/{at}/name");
-        if let Err(why) = name(&interface.name) {
+        let listed = listed.get(interface.name.as_str()).copied();
+        let checked = match can_be_no_link(interface, listed) {
+            true => port_name(&interface.name),
+            false => name(&interface.name),
+        };
+        if let Err(why) = checked {
             problems.push(&path, why);
         }
         let alternatives = interface.alternative_names.iter().flatten().enumerate();
@@ -43,6 +59,17 @@ pub fn names(desired: &Section, problems: &mut Problems) {
     }
 }
 
+/// Whether an interface may be a port that Open vSwitch has without a link of the kernel; `listed` is what a list of ports says of it. What
+/// is only to be gone may be one that is there.
+pub fn can_be_no_link(interface: &Interface, listed: Option<&PortSettings>) -> bool {
+    let settings = interface.port.as_deref().into_iter().chain(listed);
+    let of = interface.r#type.as_ref();
+    let goes = interface.is_absent() || interface.controller == Some(None);
+    of == Some(&LinkType::OvsPort)
+        || settings.into_iter().any(super::switch::has_no_link)
+        || (goes && of.is_none())
+}
+
 /// Why a name cannot be a link's.
 pub fn name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_BYTES {
@@ -51,6 +78,21 @@ pub fn name(name: &str) -> Result<(), String> {
             name.len()
         ));
     }
+    form(name)
+}
+
+/// Why a name cannot be that of a port of Open vSwitch that is no link of the kernel.
+pub fn port_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > PORT_NAME_BYTES {
+        return Err(format!(
+            "`{name}` has {} bytes: the name of a port of Open vSwitch has 1 to {PORT_NAME_BYTES}",
+            name.len()
+        ));
+    }
+    form(name)
+}
+
+fn form(name: &str) -> Result<(), String> {
     if name == "."
         || name == ".."
         || name.contains(['/', ':', '%', '\0'])

@@ -31,7 +31,14 @@ pub fn check(desired: &Section, problems: &mut Problems) {
         );
         for (place, port) in ports.iter().enumerate() {
             let path = format!("{path}/{place}");
-            if let Err(why) = super::interface::name(&port.name) {
+            // A name alone may be a port that a bridge of Open vSwitch has already.
+            let is_only_name = port.settings == PortSettings::default();
+            let can_be_no_link = matches!(of, None | Some(LinkType::OvsBridge)) && is_only_name;
+            let checked = match can_be_no_link || super::switch::has_no_link(&port.settings) {
+                true => super::interface::port_name(&port.name),
+                false => super::interface::name(&port.name),
+            };
+            if let Err(why) = checked {
                 problems.push(&path, why);
             }
             settings(&port.name, &port.settings, of, &path, problems);
@@ -125,6 +132,8 @@ fn own(
             path,
             format!("{name} is listed as a port of {other} ({first}): it can have one controller only"),
         ),
+        // A link says which bond of Open vSwitch has it, as `query` shows it.
+        (Some(_), None) if there.is_some_and(|there| has_link(there, name)) => {}
         (Some(own), None) => {
             let list = there.filter(|there| there.ports.is_some() && !there.is_absent());
             problems.push_if(
@@ -146,6 +155,13 @@ fn own(
         }
         _ => {}
     }
+}
+
+/// Whether an interface is a bond of Open vSwitch that has this link.
+fn has_link(interface: &Interface, link: &str) -> bool {
+    let port = interface.port.as_deref().filter(|_| !interface.is_absent());
+    let ports = port.and_then(|port| port.bond.as_ref()?.ports.as_ref());
+    ports.is_some_and(|ports| ports.iter().any(|name| name == link))
 }
 
 /// What an interface is, by its type or by the settings of a kind.

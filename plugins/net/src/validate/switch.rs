@@ -36,6 +36,12 @@ fn is_tunnel(word: &str) -> bool {
     TYPES.contains(&(word, true))
 }
 
+/// Whether a port is one that the kernel has no link for.
+pub fn has_no_link(port: &PortSettings) -> bool {
+    let of = port.r#type.as_deref();
+    of.is_some_and(|of| of == "patch" || is_tunnel(of)) || port.bond.is_some()
+}
+
 /// The versions of OpenFlow.
 const PROTOCOLS: &[&str] = &[
     "OpenFlow10",
@@ -78,14 +84,23 @@ pub fn bridge(interface: &Interface, path: &str, problems: &mut Problems) {
             ),
         );
     }
+    // As `query` shows it, both say the same.
     let hwaddr = settings
         .other_config
         .as_ref()
-        .is_some_and(|keys| keys.contains_key("hwaddr"));
+        .and_then(|keys| keys.get("hwaddr"));
+    let another = hwaddr
+        .zip(interface.mac.as_ref())
+        .is_some_and(|(hwaddr, mac)| {
+            let same = hwaddr
+                .as_deref()
+                .map(|text| text.eq_ignore_ascii_case(&mac.0));
+            same != Some(true)
+        });
     problems.push_if(
-        hwaddr && interface.mac.is_some(),
+        another,
         format!("{path}/other_config/hwaddr"),
-        "the interface's `mac` says this as well: keep one of the two",
+        "the interface's `mac` says another: keep one of the two",
     );
 }
 

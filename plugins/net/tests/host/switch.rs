@@ -364,3 +364,179 @@ fn without_ovs_vswitchd_the_apply_fails() {
     let created = |request: &Request| matches!(request, Request::CreateLink(_));
     assert!(!host.requests().iter().any(created));
 }
+
+#[test]
+fn a_schema_without_a_column_is_one_in_which_the_rest_works() {
+    let host = machine();
+    host.ovs()
+        .without_column("Bridge", "mcast_snooping_enable")
+        .add_bridge("old0");
+    host.settle();
+    host.enter(|| {
+        let shown = Net::query(None).expect("everything can be read");
+        let old = shown.interfaces().iter().find(|it| it.name == "old0");
+        let settings = old.and_then(|it| it.ovs_bridge.as_ref());
+        let settings = settings.expect("the bridge is shown");
+        assert_eq!((settings.stp, settings.mcast_snooping), (Some(false), None));
+    });
+    there_and_back(
+        &host,
+        json!({"interfaces": [{"name": "vmbr0", "type": "ovs-bridge", "ports": ["eth1"]},
+            {"name": "old0", "ovs-bridge": {"stp": true}}]}),
+    );
+    // What the schema has no column for is refused by its name.
+    let wish =
+        section(json!({"interfaces": [{"name": "old0", "ovs-bridge": {"mcast_snooping": true}}]}));
+    host.enter(|| {
+        let outcomes = Net::apply(plan(&wish)).expect("the actions are sound");
+        let failure = outcomes[0].failed.clone().expect("there is no such column");
+        assert_eq!(failure.code, FailureCode::NotFound);
+        assert!(
+            failure.message.contains("mcast_snooping_enable"),
+            "{}",
+            failure.message
+        );
+    });
+}
+
+#[test]
+fn a_port_that_came_since_the_plan_was_made_does_not_go_with_its_bridge() {
+    let host = machine();
+    let made = json!({"interfaces": [{"name": "vmbr0", "type": "ovs-bridge", "ports": ["eth1"]}]});
+    let gone = section(json!({"interfaces": [{"name": "vmbr0", "state": "absent"}]}));
+    host.enter(|| {
+        apply(&section(made));
+        let stale = plan(&gone);
+        host.ovs()
+            .add_port("vmbr0", "tap0", json!({"type": "internal"}), json!({}));
+        let outcomes = Net::apply(stale).expect("the actions are sound");
+        let failure = outcomes[0].failed.clone().expect("tap0 is somebody's");
+        assert_eq!(failure.code, FailureCode::Conflict);
+        assert!(
+            failure.message.contains("a new port tap0"),
+            "{}",
+            failure.message
+        );
+        let names: Vec<Value> = host
+            .ovs()
+            .rows("Port")
+            .iter()
+            .map(|row| row["name"].clone())
+            .collect();
+        assert_eq!(names, ["eth1", "vmbr0", "tap0"]);
+    });
+}
+
+#[test]
+fn keys_of_the_database_that_changed_since_the_plan_was_made_are_a_conflict() {
+    let host = machine();
+    let set = |rack: &str| {
+        host.ovs().must(
+            &[json!({"op": "update", "table": "Open_vSwitch", "where": [],
+            "row": {"external_ids": ["map", [["rack", rack]]]}})],
+        );
+    };
+    set("7");
+    let wish = section(json!({"ovs-db": {"external_ids": {"rack": "8"}}}));
+    host.enter(|| {
+        let stale = plan(&wish);
+        set("9");
+        let outcomes = Net::apply(stale).expect("the actions are sound");
+        let failure = outcomes[0].failed.clone().expect("somebody wrote 9");
+        assert_eq!(failure.code, FailureCode::Conflict);
+        assert!(
+            failure.message.contains("external_ids:rack"),
+            "{}",
+            failure.message
+        );
+        let ids = host.ovs().rows("Open_vSwitch")[0]["external_ids"].clone();
+        assert_eq!(ids, json!(["map", [["rack", "9"]]]));
+        apply(&wish);
+    });
+}
+
+#[test]
+fn an_interface_that_was_in_error_before_fails_nothing_and_a_new_error_does() {
+    let host = machine();
+    host.ovs()
+        .add_bridge("vmbr0")
+        .add_port("vmbr0", "eth9", json!({}), json!({}));
+    host.settle();
+    let tagged = |name: &str| {
+        section(
+            json!({"interfaces": [{"name": "vmbr0", "ports": [{"name": name, "vlans": {"access": 10}}]}]}),
+        )
+    };
+    host.enter(|| {
+        apply(&tagged("eth9"));
+        let outcomes = Net::apply(plan(&tagged("eth8"))).expect("the actions are sound");
+        let failure = outcomes[0].failed.clone().expect("there is no eth8");
+        assert!(failure.message.contains("eth8"), "{}", failure.message);
+    });
+}
+
+#[test]
+fn a_port_without_a_link_may_have_a_name_longer_than_a_links() {
+    let host = machine();
+    let (near, far) = ("patch-vmbr0-to-vmbr1", "patch-vmbr1-to-vmbr0");
+    let patch = |name: &str, peer: &str| json!([{"name": name, "type": "patch", "peer": peer}]);
+    let bridges = json!({"interfaces": [
+        {"name": "vmbr0", "type": "ovs-bridge", "ports": patch(near, far)},
+        {"name": "vmbr1", "type": "ovs-bridge", "ports": patch(far, near)}]});
+    there_and_back(&host, bridges.clone());
+    host.enter(|| {
+        apply(&section(bridges));
+        // What is shown is a wish that holds.
+        let shown = Net::query(None).expect("everything can be read");
+        assert!(shown.interfaces().iter().any(|it| it.name == near));
+        let again = plan(&shown);
+        assert!(again.is_empty(), "{again:#?}");
+        apply(&section(json!({"interfaces": [{"name": "vmbr0", "ports": [near, "eth1"]}]})));
+        apply(&section(json!({"interfaces": [{"name": near, "state": "absent"}]})));
+        let wrong = [
+            json!({"name": near}),
+            json!({"name": near, "type": "dummy"}),
+            json!({"name": "vmbr0", "type": "ovs-bridge", "ports": [{"name": near, "type": "internal"}]}),
+            json!({"name": "br0", "type": "bridge", "ports": [near]}),
+        ];
+        for interface in wrong {
+            let problems = Net::validate(&section(json!({"interfaces": [interface]})));
+            assert_eq!(problems.len(), 1, "{interface}: {problems:?}");
+        }
+    });
+}
+
+#[test]
+fn a_bridge_that_keeps_its_datapath_costs_no_look_at_what_its_ports_have() {
+    let host = machine();
+    let wish = section(
+        json!({"interfaces": [{"name": "vmbr0", "type": "ovs-bridge",
+        "ovs-bridge": {"datapath_type": "system"}, "ports": ["eth1", "eth2"]}]}),
+    );
+    host.enter(|| {
+        apply(&wish);
+        host.forget_calls();
+        Net::query(Some(&wish)).expect("it can be read");
+    });
+    let calls = host.calls();
+    let looks = calls.iter().filter(|call| {
+        matches!(
+            call,
+            Call::Addresses(_) | Call::Routes(_) | Call::Neighbours(_)
+        )
+    });
+    let looks: Vec<&Call> = looks.collect();
+    assert!(looks.is_empty(), "{looks:?}");
+}
+
+#[test]
+fn what_is_shown_of_bonds_and_addresses_is_a_wish_that_holds() {
+    let host = machine();
+    host.enter(|| {
+        apply(&section(json!({"interfaces": [{"name": "vmbr0", "type": "ovs-bridge", "mac": "02:00:00:00:00:01",
+            "ports": [{"name": "bond0", "bond": {"mode": "balance-slb", "ports": ["eth1", "eth2"]}}]}]})));
+        let shown = Net::query(None).expect("everything can be read");
+        let again = plan(&shown);
+        assert!(again.is_empty(), "{again:#?}");
+    });
+}

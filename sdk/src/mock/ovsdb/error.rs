@@ -10,6 +10,8 @@ pub struct Error {
     pub name: &'static str,
     /// For a person.
     pub details: String,
+    /// The schema has no such table or column. The host finds that out before it asks the server.
+    pub is_missing: bool,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -19,11 +21,24 @@ impl Error {
         Self {
             name,
             details: details.into(),
+            is_missing: false,
+        }
+    }
+
+    /// Something that the schema does not have.
+    pub fn missing(name: &'static str, details: impl Into<String>) -> Self {
+        Self {
+            is_missing: true,
+            ..Self::new(name, details)
         }
     }
 
     /// As the host passes it on.
     pub fn failure(self) -> Failure {
+        if self.is_missing {
+            let message = format!("it does not exist in the OVSDB database: {}", self.details);
+            return Failure::not_found(message);
+        }
         let code = match self.name {
             "timed out" => FailureCode::Conflict,
             "aborted" => FailureCode::Cancelled,

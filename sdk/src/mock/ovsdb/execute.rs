@@ -113,7 +113,10 @@ impl Transaction<'_> {
         let name = operation["table"].as_str().unwrap_or_default();
         match self.schema.get(name) {
             Some(table) => Ok((name.to_owned(), table)),
-            None => Err(syntax(format!("No table named {name}."))),
+            None => Err(Error::missing(
+                "syntax error",
+                format!("No table named {name}."),
+            )),
         }
     }
 
@@ -223,6 +226,12 @@ impl Transaction<'_> {
                 columns.push("_uuid");
             }
         }
+        if let Some(of) = columns
+            .iter()
+            .find(|of| **of != "_uuid" && !table.columns.contains_key(**of))
+        {
+            return Err(unknown(of));
+        }
         let mut rows = Vec::new();
         for uuid in &chosen {
             let row = &self.database.tables[&name][uuid];
@@ -230,10 +239,7 @@ impl Transaction<'_> {
             for of in &columns {
                 shown[of] = match *of {
                     "_uuid" => json!(["uuid", uuid]),
-                    of => row
-                        .get(of)
-                        .ok_or_else(|| unknown(of))?
-                        .to_json(&table.columns[of].of),
+                    of => row[of].to_json(&table.columns[of].of),
                 };
             }
             if !rows.contains(&shown) {
@@ -330,5 +336,5 @@ pub fn column<'a>(table: &'a Table, name: &str) -> Result<&'a Column> {
 }
 
 fn unknown(name: &str) -> Error {
-    Error::new("unknown column", format!("No column {name}."))
+    Error::missing("unknown column", format!("No column {name}."))
 }

@@ -27,6 +27,8 @@ const DATABASE: &str = "Open_vSwitch";
 /// The database and its daemon.
 #[derive(Clone, Debug)]
 pub struct Ovsdb {
+    /// The schema as the server sends it.
+    text: Value,
     schema: Schema,
     database: Database,
     next_uuid: u64,
@@ -44,8 +46,10 @@ impl Default for Ovsdb {
 impl Ovsdb {
     /// A database as `ovs-vsctl init` leaves it, and a daemon that runs.
     pub fn new() -> Self {
-        let schema = schema::parse(schema::OPEN_VSWITCH);
+        let text = serde_json::from_str(schema::OPEN_VSWITCH).expect("the schema is JSON");
+        let schema = schema::parse(&text);
         let mut new = Self {
+            text,
             database: Database::empty(&schema),
             schema,
             next_uuid: 0,
@@ -61,6 +65,27 @@ impl Ovsdb {
     /// Starts or stops ovs-vswitchd.
     pub fn run_switch(&mut self, runs: bool) -> &mut Self {
         self.switch_runs = runs;
+        self
+    }
+
+    /// Takes a column out of the schema, as older servers lack it.
+    ///
+    /// # Panics
+    /// Where there is no such column.
+    pub fn without_column(&mut self, table: &str, column: &str) -> &mut Self {
+        let columns = self.text["tables"][table]["columns"].as_object_mut();
+        let removed = columns.and_then(|columns| columns.remove(column));
+        assert!(removed.is_some(), "table {table} has no column {column}");
+        self.schema = schema::parse(&self.text);
+        for row in self
+            .database
+            .tables
+            .get_mut(table)
+            .into_iter()
+            .flat_map(BTreeMap::values_mut)
+        {
+            row.remove(column);
+        }
         self
     }
 
@@ -154,7 +179,7 @@ impl Ovsdb {
     /// The schema's text.
     pub(super) fn schema(&self, database: &str) -> Result<String, Failure> {
         known(database)?;
-        Ok(schema::OPEN_VSWITCH.to_owned())
+        Ok(self.text.to_string())
     }
 
     /// `transact`, as the host answers it.
