@@ -283,10 +283,10 @@ impl Gate {
         let mut standing = Vec::new();
         let mut deletions = netlink::Deletions::default();
         let kernel = &*self.backends.kernel;
-        if !netlink.covers_all_links() {
-            if let Some(scope) = netlink::at_stake(requests) {
-                standing = kernel.routes(&scope).await?;
-            }
+        if !netlink.covers_all_links()
+            && let Some(scope) = netlink::at_stake(requests)
+        {
+            standing = kernel.routes(&scope).await?;
         }
         // What a tenant is granted ends with its namespace, even where it is everything.
         if !netlink.covers_all_links() || self.backends.is_tenant {
