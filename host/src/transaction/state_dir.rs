@@ -310,7 +310,9 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
 /// # Errors
 /// When it cannot be written or renamed; then what was there is there still.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
+    // A bare name has an empty one.
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
