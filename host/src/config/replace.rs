@@ -19,7 +19,9 @@ pub fn replace(path: &Path, before: &str, text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error),
     };
-    let directory = path.parent().unwrap_or(Path::new("/"));
+    // A bare name has an empty one.
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let old = match fs::read_to_string(&path) {
         Ok(old) => Some(old),
