@@ -52,11 +52,11 @@ pub fn run_verb(language: Option<&str>) -> Result<()> {
     }
 }
 
-/// The same as a stage of all tests: a machine that lacks a compiler cannot run it.
+/// The same: a machine that lacks a compiler cannot run it.
 ///
 /// # Errors
 /// As [`run_verb`].
-pub fn stage(language: Option<&str>) -> Result<Outcome> {
+fn stage(language: Option<&str>) -> Result<Outcome> {
     if let Err(reason) = prerequisites::ensure(&PREREQUISITES) {
         return Ok(Outcome::CannotRun(format!("{reason:#}")));
     }

@@ -47,7 +47,7 @@ const VERBS: [Verb; 11] = [
     Verb {
         name: "test",
         argument: "",
-        about: "formatting, lints, documentation, all tests, those on a full kernel, and all languages",
+        about: "formatting, lints, documentation, all tests, and those on a full kernel",
         run: |arguments| none(arguments).and_then(|()| test::run()),
     },
     Verb {

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{self, cargo, target_subdirectory};
-use crate::languages;
 use crate::prerequisites::{self, Prerequisite};
 use crate::sandbox;
 use crate::vm;
@@ -116,9 +115,7 @@ fn stages(report: &mut Report) -> Result<()> {
         // An error drops the machine, which stops it.
         report.run(stage)?;
     }
-    report.stage("full kernel", || kernel.end())?;
-    // Compilers take all cores, which the emulated kernel would feel.
-    report.stage("languages", || languages::stage(None))
+    report.stage("full kernel", || kernel.end())
 }
 
 /// How the stages went.

@@ -354,11 +354,19 @@ fn is_others(link: &str) -> bool {
     link.starts_with("eth")
 }
 
+/// Another's link on top of one of the plugin's own. The kernel lets it follow that one's MTU and state, whoever it belongs to; but it is there,
+/// and what it is stays.
+const ON_TOP: &str = "eth-above";
+
 /// What is not the plugin's under this grant.
 fn of_others(state: &State, grant: &NetlinkGrant) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let links = state.links.iter().filter(|link| is_others(&link.name));
-    all.extend(links.map(|it| format!("{it:?}")));
+    all.extend(links.map(|it| match it.name == ON_TOP {
+        false => format!("{it:?}"),
+        true => format!("{} {} {:?}", it.index, it.name, it.kind),
+    }));
+    let is_others = |link: &str| is_others(link) && link != ON_TOP;
     let addresses = state.addresses.iter().filter(|it| is_others(&it.link));
     all.extend(addresses.map(|it| format!("{it:?}")));
     // Of the networks of the addresses that the plugin's links have from the beginning.
