@@ -451,6 +451,17 @@ fn half_way(host: &Host) -> Child {
     child
 }
 
+/// Kills an apply half-way through; its worker dies with it.
+fn die_half_way(host: &Host) {
+    let mut child = half_way(host);
+    let worker = worker(host);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the worker dies too", || {
+        !Path::new("/proc").join(&worker).exists()
+    });
+}
+
 /// The process that has the lock: the one that works, not the one that watches.
 fn worker(host: &Host) -> String {
     let lock = fs::read(host.state().join("tenants/red/lock")).unwrap();
@@ -473,13 +484,7 @@ fn a_command_that_dies_is_undone_at_once_and_one_that_is_killed_by_the_next() {
     assert!(said.contains("killed by signal 9"), "{said}");
     assert_same(&host.red.everything(), &before);
     // Watcher and worker go together.
-    let mut child = half_way(&host);
-    let worker = worker(&host);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    wait_until("the worker dies too", || {
-        !Path::new("/proc").join(&worker).exists()
-    });
+    die_half_way(&host);
     host.blue_works();
     assert!(
         host.red.link("red0").is_some(),
@@ -644,13 +649,7 @@ fn a_plugin_is_not_changed_under_a_tenant_s_transaction() {
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replacen("plugins.net = {}", &given, 1);
     host.red.file(CONFIGURATION, &text);
-    let mut child = half_way(&host);
-    let worker = worker(&host);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    wait_until("the worker dies too", || {
-        !Path::new("/proc").join(&worker).exists()
-    });
+    die_half_way(&host);
     let other = host.red.file("other.wasm", test_guests::HOSTILE);
     let run = add(other.to_str().unwrap()).code(1);
     assert!(run.stderr.contains("--tenant red"), "{}", run.stderr);
